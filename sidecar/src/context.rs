@@ -119,7 +119,9 @@ impl SidecarContext {
                 rules: config.rules,
                 split_books: config.mysql.split_books,
                 retention: config.retention.clone(),
+                state: config.state.clone(),
             },
+            provenance_key: self.secrets.provenance_key.clone(),
             fence: self.fence.clone(),
             health: self.health.clone(),
             kafka_activity: self.kafka_activity.clone(),
@@ -147,6 +149,7 @@ impl SidecarContext {
             rules_dir: self.config.rules_dir.clone(),
             mysql: self.config.mysql.clone(),
             provenance_key: self.secrets.provenance_key.clone(),
+            memory_bytes: self.config.state.memory_bytes(),
             changed: Arc::clone(&self.rules.changed),
             stop,
         }

@@ -21,6 +21,7 @@ pub mod reload;
 pub mod retention;
 pub mod rules;
 mod shutdown;
+pub mod state_file;
 pub mod stream;
 pub mod verdicts;
 pub mod workflow;

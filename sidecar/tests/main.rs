@@ -19,6 +19,7 @@ mod odd;
 mod server;
 mod shadow;
 mod shutdown;
+mod state;
 mod tls;
 mod whole;
 mod workflow;

@@ -7,6 +7,7 @@ pub mod floor;
 mod live;
 mod machine;
 mod replay;
+pub mod restart;
 pub mod routing;
 pub mod rules;
 

@@ -17,6 +17,7 @@ const ROUTING_REPORT_PATH: &str = "target/report/bench-routing.json";
 const AUDIT_REPORT_PATH: &str = "target/report/bench-audit.json";
 const ACCEPT_REPORT_PATH: &str = "target/report/bench-accept.json";
 const OUTBOX_REPORT_PATH: &str = "target/report/bench-outbox.json";
+const RESTART_REPORT_PATH: &str = "target/report/bench-restart.json";
 const RULES_REPORT_PATH: &str = "target/report/bench-rules.json";
 
 #[derive(Debug, clap::Args)]
@@ -68,6 +69,15 @@ enum BenchCommand {
         #[arg(long, default_value_t = 300_000)]
         rows: u64,
     },
+    /// A restart with a 24 h window in use: until it vouches, without servers.
+    Restart {
+        /// Rows that the window holds.
+        #[arg(long, default_value_t = 5_000_000)]
+        items: u64,
+        /// Accounts that they are of.
+        #[arg(long, default_value_t = 500_000)]
+        accounts: u64,
+    },
     /// Cost of hostile rules before they are stopped; 3,000 rules loaded and run.
     Rules {
         /// The folder of rule files.
@@ -82,6 +92,12 @@ enum BenchCommand {
 pub async fn run(options: BenchArgs) -> anyhow::Result<()> {
     if let Some(BenchCommand::Rules { rules, hostile }) = &options.only {
         return print_report(&bench::rules::measure(rules, hostile)?, RULES_REPORT_PATH);
+    }
+    if let Some(BenchCommand::Restart { items, accounts }) = &options.only {
+        let dir = options.dir.join("restart");
+        fresh(&dir)?;
+        let figures = bench::restart::measure(&dir, *items, *accounts)?;
+        return print_report(&figures, RESTART_REPORT_PATH);
     }
     let progress = ProgressDisplay::new();
     for part in [
@@ -142,7 +158,7 @@ async fn measure(
 ) -> anyhow::Result<(BenchResult, &'static str)> {
     match options.only {
         // Told already: it needs no server.
-        None | Some(BenchCommand::Rules { .. }) => Ok((
+        None | Some(BenchCommand::Rules { .. } | BenchCommand::Restart { .. }) => Ok((
             BenchResult::All(Box::new(bench::run(&options.dir, progress).await?)),
             BENCH_REPORT_PATH,
         )),

@@ -113,6 +113,7 @@ pub fn sidecar(stage: &DrillStage) -> String {
         r#"listen = "{listen}"
 secrets_dir = "{secrets}"
 rules_dir = "{rules}"
+state.dir = "{state}"
 {extra}
 [mysql]
 url = "{url}"
@@ -129,6 +130,7 @@ brokers = "{brokers}"
         listen = stage.ports.address(stage.ports.sidecar),
         secrets = stage.dir.join("secrets").display(),
         rules = options.rules.display(),
+        state = stage.dir.join("state").display(),
         extra = options.sidecar_extra,
         url = stage.urls.sidecar.orders,
         database = options.database,

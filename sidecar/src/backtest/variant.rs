@@ -84,7 +84,7 @@ impl BacktestVariant {
         self.simulator.again();
         self.team = RuleWorkers::new(Arc::clone(&self.set), self.workers, self.selection)?;
         // As live; how far Kafka was read back is not recorded.
-        self.team.begins(None)?;
+        self.team.begins(None, None)?;
         if mid_stream {
             self.team.mark_gap()
         } else {

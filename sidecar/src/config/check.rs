@@ -49,6 +49,7 @@ impl SidecarConfig {
         self.rules.check()?;
         self.audit.check()?;
         self.retention.check()?;
+        self.state.check()?;
         self.traces.check()?;
         self.check_kafka()
     }

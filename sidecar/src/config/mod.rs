@@ -13,6 +13,7 @@ use crate::binlog::settings::MysqlSourceSettings;
 use crate::kafka::settings::KafkaSourceSettings;
 use crate::recording::settings::RecordSettings;
 use crate::retention::settings::RetentionSettings;
+use crate::state_file::settings::StateSettings;
 use crate::stream::position::StartPosition;
 use crate::workflow::settings::RuleCostSettings;
 use anyhow::Context;
@@ -69,6 +70,9 @@ pub struct SidecarConfig {
     /// Ages at which rows of the guard schema go.
     #[serde(default)]
     pub retention: RetentionSettings,
+    /// Memory of windows and pairs, and the file that a restart goes on from.
+    #[serde(default)]
+    pub state: StateSettings,
     /// Export of traces; off unless it names an endpoint.
     #[serde(default)]
     pub traces: TraceSettings,

@@ -51,6 +51,8 @@ const NUMBERS: &[(&str, &str, [u64; 2])] = &[
     ("listener", "header_timeout_ms", [0, 120_001]),
     ("listener", "request_timeout_ms", [0, 600_001]),
     ("listener", "write_timeout_ms", [0, 120_001]),
+    ("state", "interval_ms", [49, 3_600_001]),
+    ("state", "memory_mb", [15, 1_048_577]),
     ("retention", "verdict_days", [29, 36_501]),
     ("retention", "breaker_transition_days", [29, 36_501]),
     ("retention", "suppression_days", [399, 36_501]),
@@ -94,6 +96,7 @@ fn every_number_of_the_settings_is_in_the_table() {
         include_str!("../kafka/settings.rs"),
         include_str!("../audit/settings.rs"),
         include_str!("../recording/settings.rs"),
+        include_str!("../state_file/settings.rs"),
     ] {
         for line in text.lines().filter_map(|l| l.strip_prefix("    pub ")) {
             let name = line.split(':').next().unwrap_or_default();

@@ -33,9 +33,35 @@ pub struct StatusReport {
     pub verdicts: u64,
     /// Rules in shadow: what they miss.
     pub shadow: ShadowStatus,
+    /// Origin of what rules remember in this leadership.
+    pub memory: MemoryStatus,
     /// Own heartbeats that did not come back yet, oldest first.
     #[serde(skip)]
     sent: VecDeque<i64>,
+}
+
+/// Begin of a leadership: the written state, or the binlog read again.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemoryStatus {
+    /// `state` or `binlog`; empty before the first leadership.
+    pub from: &'static str,
+    /// Why the written state was not gone on from.
+    pub refused: Option<String>,
+    /// Position from which the first server is read.
+    pub position: String,
+    /// Time of the state, in µs; 0 without.
+    pub frozen_us: i64,
+    /// Time by which our clock is ahead of the one that led before, in µs.
+    pub clock_lead_us: i64,
+    /// Rules that began anew beside it.
+    pub anew: Vec<String>,
+    /// Row changes read again up to the checkpoint.
+    pub replayed_rows: u64,
+    /// Time from the lease to the checkpoint's position, in µs; 0 until then.
+    pub replayed_in_us: i64,
+    /// The lease was taken then, in µs.
+    pub begun_us: i64,
 }
 
 /// State of the rules in shadow, which are evaluated when there is time for them.
@@ -75,6 +101,10 @@ impl StatusReport {
         (self.role, self.epoch, self.heartbeat_us) = ("active", epoch, now_us);
         self.sent.clear();
         self.shadow = ShadowStatus::default();
+        self.memory = MemoryStatus {
+            begun_us: now_us,
+            ..MemoryStatus::default()
+        };
     }
 }
 

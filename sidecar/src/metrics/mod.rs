@@ -8,6 +8,7 @@ mod retention;
 mod rules;
 mod sidecar;
 mod source;
+mod state;
 mod workflow;
 
 pub use crate::metrics::audit::AuditMetrics;
@@ -15,6 +16,7 @@ pub use crate::metrics::recording::RecordingMetrics;
 pub use crate::metrics::retention::GuardRetentionMetrics;
 pub use crate::metrics::rules::RuleUseMetrics;
 pub use crate::metrics::source::SourceMetrics;
+pub use crate::metrics::state::StateMetrics;
 pub use crate::metrics::workflow::WorkflowMetrics;
 
 use prometheus::core::Collector;
@@ -43,6 +45,7 @@ pub struct SidecarMetrics {
     pub recording: RecordingMetrics,
     pub audit: AuditMetrics,
     pub retention: GuardRetentionMetrics,
+    pub state: StateMetrics,
 }
 
 static METRICS: OnceLock<SidecarMetrics> = OnceLock::new();

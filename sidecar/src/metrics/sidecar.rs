@@ -3,7 +3,7 @@
 use crate::metrics::registry::{counter, counters, gauge, latency, registered};
 use crate::metrics::{
     AuditMetrics, GuardRetentionMetrics, RecordingMetrics, RuleUseMetrics, SidecarMetrics,
-    SourceMetrics, WorkflowMetrics,
+    SourceMetrics, StateMetrics, WorkflowMetrics,
 };
 use prometheus::{IntGaugeVec, Opts};
 
@@ -66,6 +66,7 @@ impl SidecarMetrics {
             recording: RecordingMetrics::new()?,
             audit: AuditMetrics::new()?,
             retention: GuardRetentionMetrics::new()?,
+            state: StateMetrics::new()?,
         })
     }
 }

@@ -18,9 +18,10 @@ impl RuleReloader {
         let set =
             Arc::new(set.with_context(|| format!("set {version} is in force, but has no rules"))?);
         let (of, key) = (Arc::clone(&set), self.context.provenance_key.clone());
-        let mut rules = tokio::task::spawn_blocking(move || of.compile(key)).await?.map_err(|errors| {
+        let compiled = tokio::task::spawn_blocking(move || of.compile(key)).await?.map_err(|errors| {
             anyhow::anyhow!("set {version} can't be used by this release: {errors}; take one back that can be")
         })?;
+        let mut rules = compiled.within(self.context.memory_bytes);
         self.put_to_sleep(&mut rules);
         self.show(&set, &rules);
         self.rules.send_replace(Some(Arc::new(rules)));

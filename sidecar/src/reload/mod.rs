@@ -43,6 +43,8 @@ pub struct ReloadContext {
     /// Says which tables are read, and on which server.
     pub mysql: MysqlSourceSettings,
     pub provenance_key: SigningKeys,
+    /// `state.memory_mb`, in bytes.
+    pub memory_bytes: usize,
     /// Notified when this process put another set in force.
     pub changed: Arc<Notify>,
     pub stop: CancellationToken,

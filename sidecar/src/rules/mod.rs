@@ -3,11 +3,11 @@
 //! the same findings, byte for byte.
 //!
 //! Folders, lowest first; each imports only from those above it in this list:
-//! `text` (files and headers), `script` (tokens, library), `views` and `transaction` (all
-//! that a rule's code sees), `runtime` (engine, one call, findings), `memory` and
-//! `pair_memory` (all that triggers remember with), `trigger` (a file for each kind),
-//! `compile` (files to a rule set), `stream` (inputs to findings), `instrument` and
-//! `testing` (cases and coverage).
+//! `frozen` (state that can be written), `text` (files and headers), `script` (tokens,
+//! library), `views` and `transaction` (all that a rule's code sees), `runtime` (engine, one
+//! call, findings), `memory` and `pair_memory` (all that triggers remember with), `trigger`
+//! (a file for each kind), `compile` (files to a rule set), `stream` (inputs to findings),
+//! `instrument` and `testing` (cases and coverage).
 //!
 //! Only this folder knows Rhai.
 
@@ -16,9 +16,12 @@ mod load_tests;
 #[cfg(test)]
 mod pair_tests;
 #[cfg(test)]
+mod restart_tests;
+#[cfg(test)]
 mod tests;
 
 pub mod compile;
+pub mod frozen;
 pub mod instrument;
 pub mod memory;
 pub mod pair_memory;

@@ -12,3 +12,5 @@ pub mod mysql_gtids;
 pub mod offsets;
 pub mod origins;
 pub mod position;
+pub mod value_codec;
+pub mod wire;

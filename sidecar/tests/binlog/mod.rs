@@ -117,7 +117,7 @@ async fn write_rows(conn: &mut Conn) {
     )
     .await
     .unwrap();
-    conn.query_drop("INSERT INTO t_guard.checkpoint VALUES ('binlog','p','p','h',456)")
+    conn.query_drop("INSERT INTO t_guard.checkpoint (source,position,replay_from,rules_hash,updated_us) VALUES ('binlog','p','p','h',456)")
         .await
         .unwrap();
     conn.query_drop("DELETE FROM t_balance.balance WHERE account_id='b'")

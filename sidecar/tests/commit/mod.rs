@@ -79,6 +79,7 @@ fn committer(server: &TestServer, schemas: &Schemas, epoch: i64) -> BatchCommitt
         rules: ActiveRuleSet::channel().1,
         split_books: false,
         seal: BreakerSeal::new(Secret::new("0123456789abcdef")),
+        state: Default::default(),
     }
 }
 

@@ -110,6 +110,7 @@ impl CommitterSetup {
             rules_hash: "1".repeat(16),
             rules: ActiveRuleSet::channel().1,
             split_books: false,
+            state: Default::default(),
             seal,
         };
         CommitterSetup {

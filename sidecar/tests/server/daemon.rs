@@ -31,7 +31,7 @@ impl SidecarProcess {
         std::fs::write(dir.join("sidecar_token"), DAEMON_TOKEN).unwrap();
         let text = format!(
             "listen = '127.0.0.1:{port}'\nrules_dir = '{0}/rules'\nsecrets_dir = '{0}'\ninstance = '{name}'\n\
-             checkpoint_interval_ms = 100\n[mysql]\ndatabase = 't'\n{mysql}\n",
+             checkpoint_interval_ms = 100\nstate.dir = '{0}/state'\nstate.interval_ms = 200\n[mysql]\ndatabase = 't'\n{mysql}\n",
             dir.display(),
         );
         let file = dir.join(format!("{name}.toml"));

@@ -15,8 +15,11 @@
 //! the next checkpoint, and a restart before that reads it again.
 
 mod advance;
+mod state_outbox;
 pub mod stop;
 mod transaction;
+
+pub use crate::pipeline::commit::state_outbox::StateOutbox;
 
 use crate::active_rules::ActiveRuleSet;
 use crate::breakers::seal::BreakerSeal;
@@ -75,6 +78,7 @@ pub struct BatchCommitter {
     pub rules: ActiveRuleSet,
     pub split_books: bool,
     pub seal: BreakerSeal,
+    pub state: StateOutbox,
 }
 
 impl BatchCommitter {
@@ -104,9 +108,12 @@ impl BatchCommitter {
     }
 
     /// Best effort: without it a restart reads a little more.
-    async fn last_checkpoint(&self) {
+    async fn last_checkpoint(&mut self) {
         match tokio::time::timeout(LAST_CHECKPOINT_TIMEOUT, self.attempt(&[])).await {
-            Ok(Ok(_)) => tracing::info!(position = self.binlog.position, "last checkpoint written"),
+            Ok(Ok(_)) => {
+                self.state.committed();
+                tracing::info!(position = self.binlog.position, "last checkpoint written");
+            }
             Ok(Err(_)) | Err(_) => tracing::warn!(
                 "the last checkpoint could not be written; the next start reads a little more"
             ),
@@ -140,6 +147,8 @@ impl BatchCommitter {
         let last = self.commit_most(&mut verdicts).await?;
         let had_kafka = self.kafka.is_some();
         all.iter().for_each(|one| self.advance(one));
+        let states = all.iter_mut().filter_map(|one| one.state.take());
+        states.for_each(|state| self.state.wait(*state));
         all.iter_mut()
             .for_each(|one| self.dead_letters.add(std::mem::take(&mut one.dead_letters)));
         let verdicts = &verdicts[last..];

@@ -45,6 +45,7 @@ impl BatchCommitter {
                     self.health.blind.clear(BlindCause::Commit);
                     self.recorded(&judged);
                     self.dead_letters.written();
+                    self.state.committed();
                     return Ok(());
                 }
                 Ok(Err(LeaderError::LeaseLost)) => return Err(LeadershipEnd::LeaseLost),

@@ -2,6 +2,7 @@
 
 use crate::pipeline::MAX_QUEUED_RESULTS;
 use crate::rules::runtime::finding::Finding;
+use crate::state_file::StateToWrite;
 use crate::stream::batches::{DeadLetter, FenceToken};
 use crate::stream::offsets::PartitionOffsets;
 use crate::stream::origins::ChangeOrigin;
@@ -32,6 +33,8 @@ pub struct EvaluatedBatch {
     pub rules_hash: Arc<str>,
     pub rules_version: i64,
     pub pairs: usize,
+    /// Memory of rules after it, to be written once all of it is committed.
+    pub state: Option<Box<StateToWrite>>,
 }
 
 /// The queue of results to the committer.

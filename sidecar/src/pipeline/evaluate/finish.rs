@@ -17,13 +17,17 @@ impl StreamEvaluator {
         self.metrics
             .pairs_lagging
             .set(i64::try_from(self.evaluator.lagging()).unwrap_or(i64::MAX));
-        self.out.rules_hash = Arc::clone(&self.rules_hash);
-        self.out.rules_version = self.rules_version;
+        self.name_rules();
         if let Some(replay) = self.progress.replay(&self.evaluator) {
             self.out.replay_also = replay.also;
             self.out.replay = Some((replay.binlog, replay.kafka));
         }
         self.count_errors();
+    }
+
+    pub(super) fn name_rules(&mut self) {
+        self.out.rules_hash = Arc::clone(&self.rules_hash);
+        self.out.rules_version = self.rules_version;
     }
 
     fn add_holds(&mut self) {

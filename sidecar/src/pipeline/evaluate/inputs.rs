@@ -19,6 +19,9 @@ impl StreamEvaluator {
 
     pub(super) fn binlog(&mut self, batch: BinlogBatch) {
         self.metrics.row_changes.inc_by(batch.changes as u64);
+        if batch.server == 0 && self.replay.as_mut().is_some_and(|r| r.read(&batch)) {
+            self.replay = None;
+        }
         self.metrics.transactions.inc_by(batch.items.len() as u64);
         for item in batch.items {
             self.transaction(item);

@@ -15,11 +15,16 @@
 mod batch;
 mod finish;
 mod following;
+mod freeze;
 mod inputs;
 mod progress;
+mod replay;
 mod uses;
 
 pub use crate::pipeline::evaluate::batch::{EvaluatedBatch, results};
+pub use crate::pipeline::evaluate::freeze::StateFreezing;
+pub use crate::pipeline::evaluate::progress::RestoredPositions;
+pub use crate::pipeline::evaluate::replay::ReplayMeter;
 
 use crate::health::last_activity::LastActivity;
 use crate::metrics::SidecarMetrics;
@@ -34,6 +39,7 @@ use crate::rules::{RuleWorkers, UnloggedChangeRule};
 use crate::stream::change::ChangeTransaction;
 use crate::stream::feed::SourceMessage;
 use crate::stream::gtid::Flavour;
+use crate::stream::offsets::PartitionOffsets;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use sluice_contract::clock::now_us;
 use std::collections::HashMap;
@@ -61,6 +67,8 @@ pub struct StreamEvaluatorSettings {
     pub metrics: &'static SidecarMetrics,
     /// From when on Kafka is read, if no checkpoint says it.
     pub kafka_from_us: Option<i64>,
+    /// Offsets of Kafka up to which the checkpoint says that events were evaluated.
+    pub kafka_judged: Option<PartitionOffsets>,
     /// Records what is evaluated.
     pub tap: Option<RecordingTap>,
     /// Reading begins in the middle: nothing before `position` is read again.
@@ -71,6 +79,20 @@ pub struct StreamEvaluatorSettings {
     pub shadow: Option<ShadowTap>,
     /// Processor time that an armed rule may take in a second before somebody is told.
     pub cpu_per_second: Duration,
+    /// Rules that remember what was written, and what a reading without it needs.
+    pub restored: Option<RestoredStart>,
+    /// Freezes what rules remember from time to time, if it is to be written.
+    pub freezing: Option<StateFreezing>,
+    /// Our clock is ahead of the one that led before, by more than a pair may be judged by.
+    pub clock_jumps: bool,
+    /// Told what is read again, up to the checkpoint's position of the first server.
+    pub replay: Option<ReplayMeter>,
+}
+
+/// Rules as they were when their memory was written.
+pub struct RestoredStart {
+    pub workers: RuleWorkers,
+    pub positions: RestoredPositions,
 }
 
 pub struct StreamEvaluator {
@@ -90,6 +112,8 @@ pub struct StreamEvaluator {
     kafka_gate: Option<KafkaGate>,
     kafka_activity: LastActivity,
     progress: SourceProgress,
+    freezing: Option<StateFreezing>,
+    replay: Option<ReplayMeter>,
     /// Transactions of the message under way.
     evaluated: Vec<Arc<ChangeTransaction>>,
     out: EvaluatedBatch,
@@ -107,8 +131,18 @@ impl StreamEvaluator {
         let rules_version = settings.rules.version();
         let rules = settings.rules;
         let workers = settings.workers;
-        let mut evaluator = RuleWorkers::new(Arc::clone(&rules), workers, RuleSelection::Armed)?;
-        evaluator.begins(settings.kafka_from_us)?;
+        let progress = SourceProgress::new(settings.flavours, settings.names, settings.positions)?;
+        let (mut evaluator, progress) = match settings.restored {
+            Some(restored) => (restored.workers, progress.restored(restored.positions)?),
+            None => {
+                let mut new = RuleWorkers::new(Arc::clone(&rules), workers, RuleSelection::Armed)?;
+                new.begins(settings.kafka_from_us, settings.kafka_judged)?;
+                (new, progress)
+            }
+        };
+        if settings.clock_jumps {
+            evaluator.doubt_until(now_us())?;
+        }
         Ok(StreamEvaluator {
             rules_hash,
             rules_version,
@@ -125,7 +159,9 @@ impl StreamEvaluator {
             server_gate: settings.server_gate,
             kafka_gate: settings.kafka_gate,
             kafka_activity: settings.kafka_activity,
-            progress: SourceProgress::new(settings.flavours, settings.names, settings.positions)?,
+            progress,
+            freezing: settings.freezing,
+            replay: settings.replay,
             evaluated: Vec::new(),
             out: EvaluatedBatch::default(),
         })
@@ -147,12 +183,18 @@ impl StreamEvaluator {
             match next {
                 Ok(message) => self.take(message),
                 Err(RecvTimeoutError::Timeout) => continue,
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.freeze_last()?;
+                    // Nobody takes it any more if it can't be sent.
+                    drop(results.blocking_send(std::mem::take(&mut self.out)));
+                    return Ok(());
+                }
             }
             self.pass_gates();
             self.evaluator.flush(&mut self.out.findings)?;
             self.follow(begun_us);
             self.finish();
+            self.freeze_if_due()?;
             // Full: the committer is behind, and so is everything before us.
             let result = std::mem::take(&mut self.out);
             if results.blocking_send(result).is_err() {

@@ -3,6 +3,7 @@
 use crate::pipeline::resume_points::ResumePoints;
 use crate::pipeline::server_positions::ServerPositions;
 use crate::rules::RuleWorkers;
+use crate::state_file::StatePositions;
 use crate::stream::change::SourceKind;
 use crate::stream::gtid::{Flavour, GtidSet};
 use crate::stream::offsets::PartitionOffsets;
@@ -29,7 +30,17 @@ pub struct SourceProgress {
     prepared: Vec<Option<Arc<str>>>,
     binlog: ResumePoints<ServerPositions>,
     kafka: Option<ResumePoints<Arc<PartitionOffsets>>>,
+    /// Kafka is evaluated up to here.
+    offsets: Option<Arc<PartitionOffsets>>,
     replay_us: i64,
+}
+
+/// Positions at which a state was written, beside those of a start.
+pub struct RestoredPositions {
+    /// Begin of a reading without the state, by server.
+    pub replay: Vec<String>,
+    /// As `positions` and `replay`, of Kafka.
+    pub kafka: Option<(PartitionOffsets, PartitionOffsets)>,
 }
 
 impl SourceProgress {
@@ -50,7 +61,44 @@ impl SourceProgress {
             positions,
             binlog: ResumePoints::new(first),
             kafka: None,
+            offsets: None,
             replay_us: 0,
+        })
+    }
+
+    /// Goes on from a written state: what lies before its positions may be needed, should the
+    /// next start have to do without.
+    pub fn restored(mut self, restored: RestoredPositions) -> anyhow::Result<Self> {
+        let first = ServerPositions::parse(&self.flavours, &self.names, &restored.replay)?;
+        self.binlog = ResumePoints::new(first);
+        let reached = ServerPositions::parse(&self.flavours, &self.names, &self.positions)?;
+        self.binlog.reached(now_us(), || Some(reached));
+        if let Some((reached, replay)) = restored.kafka {
+            let (reached, mut points) = (Arc::new(reached), ResumePoints::new(Arc::new(replay)));
+            points.reached(now_us(), || Some(Arc::clone(&reached)));
+            (self.kafka, self.offsets) = (Some(points), Some(reached));
+        }
+        Ok(self)
+    }
+
+    /// Positions of a state that is frozen now. None while they can't be gone on from: a
+    /// transaction is prepared of which the rows came already.
+    pub fn frozen(
+        &mut self,
+        sources: &[String],
+        evaluator: &RuleWorkers,
+    ) -> Option<StatePositions> {
+        if self.prepared.iter().any(Option::is_some) || self.positions.iter().any(String::is_empty)
+        {
+            return None;
+        }
+        let replay = self.replay_now(evaluator);
+        Some(StatePositions {
+            sources: sources.to_vec(),
+            positions: self.positions.clone(),
+            replay: std::iter::once(replay.binlog).chain(replay.also).collect(),
+            kafka: self.offsets.as_ref().map(|offsets| offsets.render()),
+            kafka_replay: replay.kafka,
         })
     }
 
@@ -85,6 +133,12 @@ impl SourceProgress {
             .kafka
             .get_or_insert_with(|| ResumePoints::new(Arc::clone(offsets)));
         points.reached(now_us(), || Some(Arc::clone(offsets)));
+        self.offsets = Some(Arc::clone(offsets));
+    }
+
+    /// Whether Kafka's position is known.
+    pub fn knows_kafka(&self) -> bool {
+        self.offsets.is_some()
     }
 
     /// The positions at which a restart begins so that all that `evaluator` still needs is read
@@ -95,6 +149,10 @@ impl SourceProgress {
             return None;
         }
         self.replay_us = now;
+        Some(self.replay_now(evaluator))
+    }
+
+    fn replay_now(&mut self, evaluator: &RuleWorkers) -> ReplayPositions {
         let needed = evaluator.needs_from(SourceKind::Binlog);
         let prepared = self.prepared.iter().filter_map(Option::as_deref);
         let needed: Vec<&str> = needed.as_deref().into_iter().chain(prepared).collect();
@@ -110,10 +168,10 @@ impl SourceProgress {
             .kafka
             .as_mut()
             .and_then(|points| points.before(&needed.as_deref().into_iter().collect::<Vec<_>>()));
-        Some(ReplayPositions {
+        ReplayPositions {
             binlog,
             also: servers.collect(),
             kafka: kafka.map(|offsets| offsets.render()),
-        })
+        }
     }
 }

@@ -77,6 +77,12 @@ impl StreamEvaluator {
                 metrics.add(labels, used.calls, used.time, now);
             }
         }
+        for (number, bytes) in self.evaluator.memory_bytes().into_iter().enumerate() {
+            if let Some([rule, _]) = labels(&self.rules, number).filter(|_| bytes > 0) {
+                let memory = self.metrics.state.memory.with_label_values(&[rule]);
+                memory.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            }
+        }
         for number in self.uses.add(&uses, now) {
             let Some(labels) = labels(&self.rules, number) else {
                 continue;

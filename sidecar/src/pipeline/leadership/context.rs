@@ -11,8 +11,10 @@ use crate::kafka::settings::KafkaSourceSettings;
 use crate::leader::guard_db::GuardDb;
 use crate::recording::Recorder;
 use crate::retention::settings::RetentionSettings;
+use crate::state_file::settings::StateSettings;
 use crate::stream::position::StartPosition;
 use crate::workflow::settings::RuleCostSettings;
+use sluice_contract::keys::SigningKeys;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ pub struct LeadershipContext {
     /// Every server that is read, the one with orders and guard first.
     pub servers: Arc<[SourceServer]>,
     pub settings: LeadershipSettings,
+    /// Signs and verifies the file of the rules' memory.
+    pub provenance_key: SigningKeys,
     pub fence: FencePublisher,
     pub health: Health,
     pub kafka_activity: LastActivity,
@@ -49,4 +53,6 @@ pub struct LeadershipSettings {
     /// `mysql.split_books`.
     pub split_books: bool,
     pub retention: RetentionSettings,
+    /// Memory of rules and its file.
+    pub state: StateSettings,
 }

@@ -6,14 +6,14 @@
 //! behind them → the evaluator drains it and ends → the committer takes the last
 //! results, and writes the last checkpoint.
 
-use crate::pipeline::commit::{BatchCommitter, LeadershipEnd};
+use crate::pipeline::commit::{BatchCommitter, LeadershipEnd, StateOutbox};
 use crate::pipeline::evaluate::EvaluatedBatch;
 use crate::pipeline::lag::open_breakers;
 use crate::pipeline::leadership::LeadershipContext;
 use crate::pipeline::leadership::parts::{
     LeadershipSignals, committer, start_audits, start_readers, start_retention,
 };
-use crate::pipeline::leadership::start_points;
+use crate::pipeline::leadership::{start_points, written_state};
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::gtid::Flavour;
 use anyhow::Context;
@@ -42,7 +42,7 @@ pub(super) async fn lead(
     let stop = parts.stop_token();
     // Verdicts go where they were read, even if another host takes over meanwhile.
     let pool = context.db.hosts.commit_pool();
-    let begin = tokio::select! {
+    let mut begin = tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(LeadershipEnd::Stopped),
         begin = start_points::find(context, epoch, flavours, &rules) => {
@@ -57,21 +57,21 @@ pub(super) async fn lead(
     // Ends the readers, however this leadership ends.
     let _ends_with_us = stop.clone().drop_guard();
     let reports = parts.group();
+    let (freezing, written) = written_state::start_writer(context, parts, flavours, epoch)?;
     let (mut evaluated, mut signals) = start_readers(
         context,
         parts,
         &reports,
-        &begin,
+        &mut begin,
         flavours,
         (epoch, &pool),
-        &rules,
+        (&rules, freezing),
     )?;
-    let replay_from = begin
-        .binlogs
-        .first()
-        .map(|(row, _)| row.replay_from.clone())
-        .unwrap_or_default();
-    let committer = committer(context, epoch, pool, begin, &rules, &stop)?;
+    let read_from = begin.read_from(0).to_owned();
+    // Its bytes are of no use any more.
+    begin.state = None;
+    let outbox = StateOutbox::to(written);
+    let committer = committer(context, epoch, pool, begin, (&rules, outbox), &stop)?;
     start_audits(context, parts, epoch, flavours, &signals.lease_lost)?;
     start_retention(context, parts, epoch);
     let end = until_end(committer, &mut evaluated, parts, &mut signals).await;
@@ -79,7 +79,7 @@ pub(super) async fn lead(
     stop.cancel();
     drop(evaluated);
     if matches!(end, LeadershipEnd::PositionLost) {
-        context.audit.handle.lost(&replay_from);
+        context.audit.handle.lost(&read_from);
     }
     if reports.stop(REPORT_STOP_TIMEOUT).await.is_err() {
         tracing::warn!("the report of Kafka's offsets has not ended yet; nobody waits for it");

@@ -15,6 +15,7 @@ mod lease;
 mod parts;
 mod readers;
 pub mod start_points;
+mod written_state;
 
 pub use crate::pipeline::leadership::context::{LeadershipContext, LeadershipSettings};
 pub use crate::pipeline::leadership::lease::{release_at_end, step_down};

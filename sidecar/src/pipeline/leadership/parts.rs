@@ -5,10 +5,13 @@ use crate::audit::run::schedule;
 use crate::audit::settings::LostPositionPolicy;
 use crate::kafka::dead_letters::DeadLetterQueue;
 use crate::pipeline::commit::BatchCommitter;
+use crate::pipeline::commit::StateOutbox;
 use crate::pipeline::commit::stop::CommitStop;
+use crate::pipeline::evaluate::{ReplayMeter, StateFreezing};
 use crate::pipeline::leadership::LeadershipContext;
 use crate::pipeline::leadership::readers::SourceReaders;
 use crate::pipeline::leadership::start_points::StartPoints;
+use crate::pipeline::leadership::written_state;
 use crate::pipeline::shadow::{ShadowEvaluator, ShadowTap, ShadowWriter};
 use crate::pipeline::{MAX_QUEUED_MESSAGES, evaluate, shadow};
 use crate::recording::Recorder;
@@ -16,6 +19,7 @@ use crate::retention::GuardRetention;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::stream::feed::{FeedSender, SourceMessage};
 use crate::stream::gtid::Flavour;
+use crate::stream::offsets::PartitionOffsets;
 use anyhow::Context;
 use crossbeam_channel::bounded;
 use mysql_async::Pool;
@@ -23,6 +27,10 @@ use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+/// Time by which a clock may be ahead of the one before, in µs: half of the shortest patience
+/// of the shipped pairs.
+const MAX_CLOCK_LEAD_US: i64 = 1_000_000;
 
 /// Signals by which the parts of a leadership end it.
 pub(super) struct LeadershipSignals {
@@ -39,11 +47,14 @@ pub(super) fn start_readers(
     context: &LeadershipContext,
     parts: &Supervisor,
     reports: &Supervisor,
-    begin: &StartPoints,
+    begin: &mut StartPoints,
     flavours: &[Flavour],
     term: (i64, &Pool),
-    rules: &Arc<RuleSet>,
+    (rules, freezing): (&Arc<RuleSet>, Option<StateFreezing>),
 ) -> anyhow::Result<(mpsc::Receiver<evaluate::EvaluatedBatch>, LeadershipSignals)> {
+    // Before anything is read: it says from where on.
+    let restored = written_state::restore(context, begin, rules)?;
+    let begin = &*begin;
     let first = *flavours.first().context("mysql.url names no server")?;
     let (feed, fed) = bounded(MAX_QUEUED_MESSAGES);
     let (lost, position_lost) = mpsc::channel(1);
@@ -73,14 +84,12 @@ pub(super) fn start_readers(
     // The readers' own copies are all that is left: the queue ends with them.
     drop(readers);
     let shadow = start_shadow(context, parts, begin.kafka_from_us, term, rules)?;
+    let committed = begin.kafka.as_ref().map(|row| row.position.as_str());
+    let judged = committed.map(PartitionOffsets::parse);
     let worker = evaluate::StreamEvaluator::new(evaluate::StreamEvaluatorSettings {
         flavours: flavours.to_vec(),
         names: context.servers.iter().map(|s| s.name.clone()).collect(),
-        positions: begin
-            .binlogs
-            .iter()
-            .map(|(row, _)| row.replay_from.clone())
-            .collect(),
+        positions: begin.read_positions(),
         server_gate,
         kafka_gate,
         kafka_activity: context.kafka_activity.clone(),
@@ -88,13 +97,48 @@ pub(super) fn start_readers(
         reloads: context.rules.receiver.clone(),
         metrics: context.health.metrics,
         kafka_from_us: begin.kafka_from_us,
+        kafka_judged: judged.transpose()?,
         tap: context.recorder.as_deref().and_then(Recorder::tap),
         mid_stream: false,
         workers: context.settings.workers,
         shadow: Some(shadow),
         cpu_per_second: context.settings.rules.cpu_per_second(),
+        restored,
+        clock_jumps: clock_jumps(context, begin.clock_lead_us),
+        freezing,
+        replay: replay_meter(context, begin, first),
     })?;
     Ok((start_evaluator(parts, worker, fed)?, signals))
+}
+
+/// Whether our clock is too far ahead of the one that led before for a pair's patience to be
+/// judged by both; this is said.
+fn clock_jumps(context: &LeadershipContext, lead_us: i64) -> bool {
+    context
+        .health
+        .status
+        .update(|s| s.memory.clock_lead_us = lead_us);
+    let jumps = lead_us > MAX_CLOCK_LEAD_US;
+    if jumps {
+        tracing::error!(
+            lead_us,
+            "this clock is ahead of the one that led before: nothing is said to be missing until both sides of a pair \
+             came by this one; set one of the clocks"
+        );
+    }
+    jumps
+}
+
+/// Counts what is read again; None at the first start, which has nothing to.
+fn replay_meter(
+    context: &LeadershipContext,
+    begin: &StartPoints,
+    flavour: Flavour,
+) -> Option<ReplayMeter> {
+    let (row, _) = begin.binlogs.first()?;
+    let committed = row.position.as_str();
+    (!committed.is_empty() && begin.read_from(0) != committed)
+        .then(|| ReplayMeter::new(flavour, committed, context.health.clone()))
 }
 
 /// Starts the evaluator of rules in shadow and its writer; returns the tap that feeds it.
@@ -183,7 +227,7 @@ pub(super) fn committer(
     epoch: i64,
     pool: Pool,
     begin: StartPoints,
-    rules: &RuleSet,
+    (rules, state): (&RuleSet, StateOutbox),
     stop: &CancellationToken,
 ) -> anyhow::Result<BatchCommitter> {
     let mut binlogs = begin.binlogs.into_iter().map(|(row, _)| row);
@@ -204,6 +248,7 @@ pub(super) fn committer(
         rules: context.rules.clone(),
         split_books: context.settings.split_books,
         seal: context.db.seal.clone(),
+        state,
     })
 }
 

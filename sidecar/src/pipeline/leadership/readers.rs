@@ -106,7 +106,7 @@ impl SourceReaders<'_> {
     }
 
     fn kafka_reader(&self, assigned: &Arc<AtomicBool>) -> anyhow::Result<consumer::KafkaReader> {
-        let offsets = self.begin.kafka.as_ref();
+        let offsets = self.begin.kafka_from();
         Ok(consumer::KafkaReader {
             settings: self.kafka.clone(),
             start: self
@@ -114,9 +114,7 @@ impl SourceReaders<'_> {
                 .binlogs
                 .first()
                 .map_or(StartPosition::Now, |(_, start)| *start),
-            offsets: offsets
-                .map(|row| PartitionOffsets::parse(&row.replay_from))
-                .transpose()?,
+            offsets: offsets.map(PartitionOffsets::parse).transpose()?,
             from_us: self.begin.kafka_from_us,
             feed: self.feed.clone(),
             blind: self.blind.clone(),
@@ -128,17 +126,12 @@ impl SourceReaders<'_> {
     /// Starts the asker of the other servers' ends; returns the gate that it serves. `None`
     /// with one server.
     pub fn server_ends(&self) -> anyhow::Result<Option<ServerGate>> {
-        let others = self
-            .servers
-            .iter()
-            .zip(self.flavours)
-            .zip(&self.begin.binlogs)
-            .skip(1);
+        let others = self.servers.iter().zip(self.flavours).enumerate().skip(1);
         let (mut asked, mut read) = (Vec::new(), Vec::new());
-        for ((server, flavour), (row, _)) in others {
+        for (number, (server, flavour)) in others {
             let hosts = Arc::clone(&server.hosts);
             asked.push(OtherServer::new(hosts, *flavour, server.blind.clone()));
-            read.push(GtidSet::parse(*flavour, &row.replay_from)?);
+            read.push(GtidSet::parse(*flavour, self.begin.read_from(number))?);
         }
         if asked.is_empty() {
             return Ok(None);
@@ -178,7 +171,7 @@ impl SourceReaders<'_> {
     fn binlog(
         &self,
         number: usize,
-        (row, start): &(CheckpointRow, StartPosition),
+        (_, start): &(CheckpointRow, StartPosition),
         moved: &CancellationToken,
         lost: Option<&mpsc::Sender<()>>,
     ) -> anyhow::Result<Option<reader::BinlogReader>> {
@@ -191,7 +184,7 @@ impl SourceReaders<'_> {
             server_id: self.server_id,
             schemas: self.schemas.clone(),
             flavour: *flavour,
-            position: row.replay_from.clone(),
+            position: self.begin.read_from(number).to_owned(),
             start: *start,
         };
         let (feed, blind) = (self.feed.clone(), server.blind.clone());
@@ -212,7 +205,7 @@ impl SourceReaders<'_> {
     /// The reader of a change feed, if that takes the first server's place.
     fn changes(
         &self,
-        (row, start): &(CheckpointRow, StartPosition),
+        (_, start): &(CheckpointRow, StartPosition),
     ) -> Option<debezium::reader::ChangeFeedReader> {
         let changes = self.kafka.changes.as_ref()?;
         self.blind.set(BlindCause::Binlog, "connecting");
@@ -220,7 +213,7 @@ impl SourceReaders<'_> {
             settings: self.kafka.clone(),
             prefix: changes.prefix.clone(),
             schemas: self.schemas.clone(),
-            position: row.replay_from.clone(),
+            position: self.begin.read_from(0).to_owned(),
             start: *start,
             feed: self.feed.clone(),
             blind: self.blind.clone(),

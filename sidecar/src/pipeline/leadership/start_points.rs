@@ -5,8 +5,11 @@ use crate::audit::settings::LostPositionPolicy;
 use crate::binlog::preflight;
 use crate::binlog::servers::SourceServer;
 use crate::leader::checkpoint_repo::{self, CheckpointRow};
+use crate::leader::clock_repo;
 use crate::pipeline::leadership::LeadershipContext;
+use crate::pipeline::leadership::written_state;
 use crate::rules::runtime::rule_set::RuleSet;
+use crate::state_file::WrittenState;
 use crate::stream::gtid::Flavour;
 use crate::stream::position::StartPosition;
 use anyhow::Context;
@@ -20,6 +23,37 @@ pub struct StartPoints {
     pub kafka: Option<CheckpointRow>,
     /// Without such a checkpoint: Kafka is read from what was published then, in µs.
     pub kafka_from_us: Option<i64>,
+    /// The written state, if it can be gone on from.
+    pub state: Option<WrittenState>,
+    /// Time by which our clock is ahead of the one that led before, in µs.
+    pub clock_lead_us: i64,
+}
+
+impl StartPoints {
+    /// Position from which a server is read.
+    pub fn read_from(&self, number: usize) -> &str {
+        let written = self.state.as_ref();
+        written
+            .and_then(|state| state.header.positions.positions.get(number))
+            .or_else(|| self.binlogs.get(number).map(|(row, _)| &row.replay_from))
+            .map_or("", String::as_str)
+    }
+
+    /// Positions from which all servers are read.
+    pub fn read_positions(&self) -> Vec<String> {
+        let numbers = 0..self.binlogs.len();
+        numbers
+            .map(|number| self.read_from(number).to_owned())
+            .collect()
+    }
+
+    /// Offsets from which Kafka is read, if any are known.
+    pub fn kafka_from(&self) -> Option<&str> {
+        let written = self.state.as_ref();
+        written
+            .and_then(|state| state.header.positions.kafka.as_deref())
+            .or_else(|| self.kafka.as_ref().map(|row| row.replay_from.as_str()))
+    }
 }
 
 /// Reads the checkpoint of every source; closes the gap first if the first server's
@@ -32,7 +66,13 @@ pub(super) async fn find(
 ) -> anyhow::Result<StartPoints> {
     let mut conn = context.db.conn().await?;
     let kafka = checkpoint_repo::read_checkpoint(&mut conn, &context.db.schemas, "kafka").await?;
+    let main = context.servers.first().zip(flavours.first());
+    let main = main.map(|(server, flavour)| server.source(*flavour));
+    let main = main.unwrap_or_default();
+    let lead_us = clock_repo::clock_lead_us(&mut conn, &context.db.schemas, &main).await?;
+    let clock_lead_us = lead_us.unwrap_or(0);
     drop(conn);
+    let mut state = written_state::find(context, flavours, kafka.as_ref()).await?;
     let first_start = kafka.is_none()
         && context.settings.start == StartPosition::Now
         && !context.settings.kafka.brokers.is_empty();
@@ -47,12 +87,14 @@ pub(super) async fn find(
     for (server, flavour) in all {
         binlogs.push(start_point_of(context, server, *flavour, rules.hash()).await?);
     }
-    let begun = first_start_point(context, epoch, (first, *flavour), rules).await?;
+    let begun = first_start_point(context, epoch, (first, *flavour), rules, &mut state).await?;
     binlogs.insert(0, begun);
     Ok(StartPoints {
         binlogs,
         kafka,
         kafka_from_us,
+        state,
+        clock_lead_us,
     })
 }
 
@@ -62,12 +104,21 @@ async fn first_start_point(
     epoch: i64,
     (server, flavour): (&SourceServer, Flavour),
     rules: &Arc<RuleSet>,
+    state: &mut Option<WrittenState>,
 ) -> anyhow::Result<(CheckpointRow, StartPosition)> {
     let mut conn = context.db.conn().await?;
     let source = server.source(flavour);
     let stored = checkpoint_repo::read_checkpoint(&mut conn, &context.db.schemas, &source).await?;
     drop(conn);
-    if needs_closing(context, flavour, stored.as_ref()).await? {
+    let mut read = stored.clone();
+    if let (Some(row), Some(written)) = (&mut read, state.as_ref())
+        && let Some(position) = written.header.positions.positions.first()
+    {
+        row.replay_from.clone_from(position);
+    }
+    if needs_closing(context, flavour, read.as_ref()).await? {
+        // What lies between is not known to what was written before it.
+        *state = None;
         let row = gap::close(&context.audit, epoch, flavour, rules, stored.as_ref()).await?;
         return Ok((row, StartPosition::Now));
     }

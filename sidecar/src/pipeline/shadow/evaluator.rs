@@ -165,7 +165,7 @@ impl ShadowEvaluator {
     fn begin(&mut self, set: &Arc<RuleSet>) -> Evaluator {
         let all = vec![true; set.rules().count()];
         let mut evaluator = Evaluator::build(Arc::clone(set), RuleSelection::Shadow, all);
-        evaluator.begins(self.kafka_from_us);
+        evaluator.begins(self.kafka_from_us, None);
         if std::mem::replace(&mut self.has_begun, true) {
             evaluator.mark_gap();
         }

@@ -126,11 +126,16 @@ fn armed(rules: Arc<RuleSet>, count: u64, shadow: Option<ShadowTap>) -> (Vec<u64
         reloads,
         metrics: metrics().unwrap(),
         kafka_from_us: None,
+        kafka_judged: None,
         tap: None,
         mid_stream: false,
         workers: 1,
         shadow,
         cpu_per_second: Duration::from_secs(1),
+        restored: None,
+        clock_jumps: false,
+        freezing: None,
+        replay: None,
     })
     .unwrap();
     let (feed, fed) = bounded(count as usize);

@@ -144,6 +144,7 @@ fn evaluator(
         kafka_gate,
         kafka_activity: LastActivity::default(),
         kafka_from_us: None,
+        kafka_judged: None,
         rules: Arc::new(no_rules),
         reloads,
         metrics: metrics()?,
@@ -152,5 +153,9 @@ fn evaluator(
         workers: 1,
         shadow: None,
         cpu_per_second: Duration::MAX,
+        restored: None,
+        clock_jumps: false,
+        freezing: None,
+        replay: None,
     })
 }

@@ -1,6 +1,6 @@
 //! The header of a block.
 
-use crate::recording::format::wire::{ByteReader, put_number, put_signed, put_text};
+use crate::stream::wire::{ByteReader, put_number, put_signed, put_text};
 use std::sync::Arc;
 
 /// A block's words before its compressed bytes.

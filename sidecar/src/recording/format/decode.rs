@@ -2,8 +2,8 @@
 
 use crate::recording::format::entry::{RecordingEntry, RecordingMark};
 use crate::recording::format::tags::{self, MAX_SHARED_TEXT_BYTES, MAX_SHARED_TEXTS};
-use crate::recording::format::wire::ByteReader;
 use crate::stream::change::{ChangeTransaction, ReceivedEvent, RowChange, RuleInput, TableSchema};
+use crate::stream::wire::ByteReader;
 use sluice_contract::event::BusinessEvent;
 use std::sync::Arc;
 

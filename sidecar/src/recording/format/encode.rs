@@ -7,8 +7,8 @@ use crate::recording::format::tags::{
     TAG_BEGIN, TAG_CLIENT_EVENT, TAG_EVENT, TAG_GAP, TAG_RULES, TAG_TRANSACTION,
     TAG_TRANSACTION_PART, TAG_WATERMARK,
 };
-use crate::recording::format::wire::{put_decimal, put_number, put_signed, put_text};
 use crate::stream::change::{ReceivedEvent, RowChange, RuleInput, TableSchema};
+use crate::stream::wire::{put_decimal, put_number, put_signed, put_text};
 use ahash::AHashMap;
 use sluice_contract::event::BusinessEvent;
 use std::sync::Arc;

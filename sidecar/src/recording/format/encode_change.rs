@@ -4,8 +4,8 @@ use crate::recording::format::encode::BlockEncoder;
 use crate::recording::format::tags::{
     VALUE_DEC, VALUE_INT, VALUE_NULL, VALUE_OPAQUE, VALUE_SAME, VALUE_TEXT,
 };
-use crate::recording::format::wire::{put_decimal, put_number, put_signed, put_text};
 use crate::stream::change::{ChangeOp, ColumnValue, RowChange, RowImage, TableSchema};
+use crate::stream::wire::{put_decimal, put_number, put_signed, put_text};
 use std::sync::Arc;
 
 impl BlockEncoder {

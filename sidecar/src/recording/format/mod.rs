@@ -11,4 +11,3 @@ pub mod segment;
 pub mod segment_header;
 pub mod segment_scan;
 mod tags;
-pub mod wire;

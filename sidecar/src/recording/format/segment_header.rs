@@ -2,7 +2,7 @@
 
 use crate::recording::format::entry::FORMAT_VERSION;
 use crate::recording::format::frame::{self, FrameKind, FrameLookup};
-use crate::recording::format::wire::{ByteReader, put_number, put_signed, put_text};
+use crate::stream::wire::{ByteReader, put_number, put_signed, put_text};
 use anyhow::{Context, bail};
 use std::sync::Arc;
 

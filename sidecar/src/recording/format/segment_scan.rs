@@ -3,7 +3,7 @@
 use crate::recording::format::block_header::BlockHeader;
 use crate::recording::format::frame::{self, FrameKind, FrameLookup};
 use crate::recording::format::segment_header::SegmentHeader;
-use crate::recording::format::wire::ByteReader;
+use crate::stream::wire::ByteReader;
 
 /// A segment's content, as it turns out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

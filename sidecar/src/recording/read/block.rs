@@ -2,8 +2,8 @@
 
 use crate::recording::format::block_header::BlockHeader;
 use crate::recording::format::entry::{FORMAT_VERSION, RecordingEntry, RecordingMark};
-use crate::recording::format::wire::ByteReader;
 use crate::recording::read::RecordingReader;
+use crate::stream::wire::ByteReader;
 use anyhow::bail;
 
 /// Bytes of a block at most once it is decompressed: a row as large as any server

@@ -5,13 +5,14 @@ use crate::rules::compile::plan::plan_of;
 use crate::rules::compile::restart_margin::kafka_look_back;
 use crate::rules::compile::rule::compile;
 use crate::rules::runtime::engine::build;
-use crate::rules::runtime::rule_set::{CompiledRule, RuleSet};
+use crate::rules::runtime::rule_set::{CompiledRule, DEFAULT_MEMORY_BYTES, RuleSet};
 use crate::rules::script::library::RuleLibrary;
 use crate::rules::text::error::{LoadError, LoadErrors};
 use crate::rules::text::files::RuleFiles;
 use rhai::Engine;
 use sluice_contract::keys::SigningKeys;
 use std::path::Path;
+use std::sync::Arc;
 
 impl RuleSet {
     /// Loads every `*.rhai` file of `dir`, or none of them. `provenance_key` is
@@ -61,8 +62,11 @@ impl RuleSet {
         if !errors.is_empty() {
             return Err(LoadErrors(errors));
         }
+        let words = rules.iter().flat_map(|rule| rule.words.iter().cloned());
         Ok(RuleSet {
             engine,
+            words: Arc::new(words.collect()),
+            memory_bytes: DEFAULT_MEMORY_BYTES,
             plan: plan_of(&rules),
             provenance_key: provenance_key.into(),
             asks_balances: asks_balances(files),

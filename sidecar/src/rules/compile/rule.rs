@@ -69,6 +69,7 @@ pub fn compile(
         names,
         ast,
         asks,
+        words: library.words().chain(tokens.words()).collect(),
     })
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// than the next one, and until then it can be neither late nor old.
 pub const UNTIMED_US: i64 = i64::MAX;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct KeyedItem<T> {
     pub key: Arc<str>,
     /// The same key's previous item.
@@ -28,30 +28,111 @@ impl<T> KeyedItem<T> {
     }
 }
 
-#[derive(Debug)]
-pub struct KeyedLog<T> {
-    items: VecDeque<KeyedItem<T>>,
-    /// Id of the first item; ids are consecutive.
+/// Items of one chunk. A frozen log shares its chunks; one that is written to afterwards is
+/// copied first.
+const CHUNK_ITEMS: usize = 256;
+
+/// Items in chunks, oldest first; ids are consecutive.
+#[derive(Debug, Clone)]
+pub struct LogItems<T> {
+    /// Full ones, but for the last.
+    chunks: VecDeque<Arc<Vec<KeyedItem<T>>>>,
+    /// Id of the first chunk's first item, which may be gone already.
+    base: u64,
+    /// Id of the first item.
     first: u64,
+    /// Id of the next item.
+    end: u64,
     /// Id of the first item whose arrival time is not yet known.
     untimed: u64,
+}
+
+impl<T> Default for LogItems<T> {
+    fn default() -> Self {
+        LogItems {
+            chunks: VecDeque::new(),
+            base: 0,
+            first: 0,
+            end: 0,
+            untimed: 0,
+        }
+    }
+}
+
+impl<T> LogItems<T> {
+    /// Ids of the items.
+    pub fn ids(&self) -> std::ops::Range<u64> {
+        self.first..self.end
+    }
+
+    /// Id of the first item whose arrival time is not yet known.
+    pub fn untimed(&self) -> u64 {
+        self.untimed
+    }
+
+    pub fn get(&self, id: u64) -> Option<&KeyedItem<T>> {
+        let (chunk, at) = self.place(id)?;
+        self.chunks.get(chunk)?.get(at)
+    }
+
+    fn place(&self, id: u64) -> Option<(usize, usize)> {
+        if !self.ids().contains(&id) {
+            return None;
+        }
+        let at = usize::try_from(id - self.base).ok()?;
+        Some((at / CHUNK_ITEMS, at % CHUNK_ITEMS))
+    }
+
+    /// The first chunk and the id of its first item, taken out of a frozen log: what is
+    /// written down is freed.
+    pub fn take_chunk(&mut self) -> Option<(u64, Arc<Vec<KeyedItem<T>>>)> {
+        let chunk = self.chunks.pop_front()?;
+        let id = self.base;
+        self.base += chunk.len() as u64;
+        Some((id, chunk))
+    }
+}
+
+/// Items and the newest of each key.
+#[derive(Debug)]
+pub struct KeyedLog<T> {
+    items: LogItems<T>,
     newest: AHashMap<Arc<str>, u64>,
 }
 
 impl<T> Default for KeyedLog<T> {
     fn default() -> Self {
         KeyedLog {
-            items: VecDeque::new(),
-            first: 0,
-            untimed: 0,
+            items: LogItems::default(),
             newest: AHashMap::new(),
         }
     }
 }
 
-impl<T> KeyedLog<T> {
+impl<T: Clone> KeyedLog<T> {
+    /// A log whose first item will have the id `first`.
+    pub fn beginning_at(first: u64) -> KeyedLog<T> {
+        let items = LogItems {
+            base: first,
+            first,
+            end: first,
+            untimed: first,
+            ..LogItems::default()
+        };
+        KeyedLog {
+            items,
+            newest: AHashMap::new(),
+        }
+    }
+
+    /// All items, as they are now: nothing is copied.
+    pub fn freeze(&self) -> LogItems<T> {
+        self.items.clone()
+    }
+
     pub fn len(&self) -> usize {
-        self.items.len()
+        // As many as fit memory.
+        usize::try_from(self.items.end - self.items.first).unwrap_or(usize::MAX)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -59,7 +140,8 @@ impl<T> KeyedLog<T> {
     }
 
     pub fn front(&self) -> Option<(u64, &KeyedItem<T>)> {
-        self.items.front().map(|item| (self.first, item))
+        let first = self.items.first;
+        self.get(first).map(|item| (first, item))
     }
 
     /// When the oldest item came that is kept; [`UNTIMED_US`] if none is.
@@ -68,17 +150,17 @@ impl<T> KeyedLog<T> {
     }
 
     pub fn values(&self) -> impl Iterator<Item = &T> {
-        self.items.iter().map(|item| &item.value)
+        let items = self.items.ids().filter_map(|id| self.get(id));
+        items.map(|item| &item.value)
     }
 
     pub fn get(&self, id: u64) -> Option<&KeyedItem<T>> {
-        self.items
-            .get(usize::try_from(id.checked_sub(self.first)?).ok()?)
+        self.items.get(id)
     }
 
     pub fn get_mut(&mut self, id: u64) -> Option<&mut KeyedItem<T>> {
-        self.items
-            .get_mut(usize::try_from(id.checked_sub(self.first)?).ok()?)
+        let (chunk, at) = self.items.place(id)?;
+        Arc::make_mut(self.items.chunks.get_mut(chunk)?).get_mut(at)
     }
 
     /// Ids under `key`, newest first, at most `max`.
@@ -96,37 +178,59 @@ impl<T> KeyedLog<T> {
     }
 
     pub fn push(&mut self, key: Arc<str>, position: Arc<str>, value: T) -> u64 {
-        let id = self.first + self.items.len() as u64;
+        self.push_timed(key, position, UNTIMED_US, value)
+    }
+
+    /// Appends an item as it was written down.
+    pub fn push_timed(&mut self, key: Arc<str>, position: Arc<str>, at_us: i64, value: T) -> u64 {
+        let id = self.items.end;
         let earlier = self.newest.insert(key.clone(), id);
-        self.items.push_back(KeyedItem {
+        let item = KeyedItem {
             key,
             earlier,
-            at_us: UNTIMED_US,
+            at_us,
             position,
             value,
-        });
+        };
+        let is_full = |chunk: &Arc<Vec<KeyedItem<T>>>| chunk.len() == CHUNK_ITEMS;
+        match self.items.chunks.back_mut().filter(|chunk| !is_full(chunk)) {
+            Some(chunk) => Arc::make_mut(chunk).push(item),
+            None => self.items.chunks.push_back(Arc::new(vec![item])),
+        }
+        self.items.end += 1;
         id
     }
 
-    pub fn pop(&mut self) -> Option<KeyedItem<T>> {
-        let item = self.items.pop_front()?;
-        if self.newest.get(&item.key) == Some(&self.first) {
-            self.newest.remove(&item.key);
+    /// The oldest item goes.
+    pub fn pop(&mut self) {
+        let first = self.items.first;
+        let Some(item) = self.items.get(first) else {
+            return;
+        };
+        if self.newest.get(&item.key) == Some(&first) {
+            let key = Arc::clone(&item.key);
+            self.newest.remove(&key);
         }
-        self.first += 1;
-        self.untimed = self.untimed.max(self.first);
-        Some(item)
+        self.items.first += 1;
+        self.items.untimed = self.items.untimed.max(self.items.first);
+        if self.items.first - self.items.base >= CHUNK_ITEMS as u64 {
+            self.items.chunks.pop_front();
+            self.items.base += CHUNK_ITEMS as u64;
+        }
     }
 
     /// Everything that arrived since the last watermark arrived at this one.
     pub fn time(&mut self, now_us: i64) {
-        let end = self.first + self.items.len() as u64;
-        while self.untimed < end {
-            let id = self.untimed;
-            if let Some(item) = self.get_mut(id) {
+        while self.items.untimed < self.items.end {
+            if let Some(item) = self.get_mut(self.items.untimed) {
                 item.at_us = now_us;
             }
-            self.untimed += 1;
+            self.items.untimed += 1;
         }
+    }
+
+    /// Times of items before `untimed` are known: they were written down.
+    pub fn timed_until(&mut self, untimed: u64) {
+        self.items.untimed = untimed.clamp(self.items.first, self.items.end);
     }
 }

@@ -8,6 +8,11 @@ use crate::stream::change::{ColumnValue, ReceivedEvent, RowChange};
 use rhai::Dynamic;
 use std::sync::Arc;
 
+/// Bytes of a row without its values, of a value, and of an event, about.
+const ROW_BYTES: usize = 80;
+const VALUE_BYTES: usize = 40;
+const EVENT_BYTES: usize = 400;
+
 /// A row or an event that is or was half of a pair.
 #[derive(Debug, Clone)]
 pub enum PairedItem {
@@ -17,6 +22,17 @@ pub enum PairedItem {
 }
 
 impl PairedItem {
+    /// Memory that it takes, about, in bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            PairedItem::Row(change, _) => {
+                let image = change.after.as_deref().unwrap_or_default();
+                ROW_BYTES + image.len() * VALUE_BYTES
+            }
+            PairedItem::Event(_) => EVENT_BYTES,
+        }
+    }
+
     pub fn account(&self) -> &str {
         match self {
             PairedItem::Row(change, _) => change

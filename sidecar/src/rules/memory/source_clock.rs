@@ -3,6 +3,7 @@
 use crate::rules::memory::read_bounds::ReadBounds;
 use crate::rules::memory::watermarks::SourceWatermarks;
 use crate::stream::change::SourceKind;
+use crate::stream::offsets::PartitionOffsets;
 
 /// A source's new watermark, beside all that is known of time.
 pub struct SourceClock<'a> {
@@ -11,4 +12,6 @@ pub struct SourceClock<'a> {
     pub now_us: i64,
     pub watermarks: &'a SourceWatermarks,
     pub known: ReadBounds,
+    /// Offsets of Kafka up to which events were judged before this run; None if none were.
+    pub judged: Option<&'a PartitionOffsets>,
 }

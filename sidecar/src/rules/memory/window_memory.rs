@@ -1,27 +1,44 @@
-//! The memory of a window: rows of each key within a span of time, exact however many.
+//! The memory of a window: rows of each key within a span of time, however many.
+//!
+//! The newest rows of a key are kept one by one, older ones as sums by bucket
+//! (`views::window_totals`). What is past goes when its key is asked for, and otherwise as
+//! watermarks pass, some shards at a time.
 
-use crate::rules::memory::keyed_log::KeyedLog;
+use crate::rules::frozen::sharded_map::{SHARDS, ShardedMap};
+use crate::rules::memory::arrival_times::ArrivalTimes;
+use crate::rules::memory::key_window::{KeyWindow, WindowTerms};
 use crate::rules::runtime::rule_call::RuleRun;
 use crate::rules::views::row_position::RowPosition;
 use crate::rules::views::row_view::RowView;
-use crate::rules::views::window_totals::{MAX_ROWS_SHOWN, WindowRow, WindowTotals};
+use crate::rules::views::window_totals::WindowRow;
 use crate::rules::views::window_view::WindowView;
 use crate::stream::change::{ColumnValue, RowChange};
-use ahash::AHashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-/// Values that one rule's window holds at most (about 250 bytes each). Past it
-/// the oldest go, and the rule says that its window is shorter than declared.
-const MAX_KEPT_VALUES: usize = 2_000_000;
+/// Longest span whose older rows go one watermark at a time.
+const MAX_EXACT_SPAN_US: i64 = 600_000_000;
+/// Buckets of a longer span.
+const BUCKETS_PER_SPAN: i64 = 1_000;
+/// All shards are walked over once in this part of the span.
+const SWEEPS_PER_SPAN: i64 = 4;
 
 /// Rows that one window rule keeps.
 #[derive(Debug)]
 pub struct WindowMemory {
-    log: KeyedLog<ColumnValue>,
-    span_us: i64,
+    pub(super) keys: ShardedMap<KeyWindow>,
+    pub(super) times: ArrivalTimes,
+    terms: WindowTerms,
     first: bool,
-    /// Totals of the keys with more rows than are shown.
-    busy: AHashMap<Arc<str>, Arc<Mutex<WindowTotals>>>,
+    /// Memory of all keys, about, and the most that it may be, in bytes.
+    pub(super) bytes: usize,
+    max_bytes: usize,
+    /// The next shard to walk over, and shares of one that are due.
+    pub(super) next_shard: usize,
+    pub(super) due_us: i64,
+    /// The window is shorter than declared until then, which was said.
+    pub(super) short_until_us: Option<i64>,
+    /// The window begins in the middle of the stream: said with its first row.
+    pub(super) begins_late: bool,
 }
 
 /// A row's arrival in a window.
@@ -35,99 +52,186 @@ pub struct WindowArrival<'a> {
 }
 
 impl WindowMemory {
-    pub fn new(span_ms: u32, first: bool) -> Self {
+    pub fn new(span_ms: u32, first: bool, keeps_values: bool, max_bytes: usize) -> Self {
+        let span_us = i64::from(span_ms) * 1_000;
         WindowMemory {
-            log: KeyedLog::default(),
-            span_us: i64::from(span_ms) * 1_000,
+            keys: ShardedMap::default(),
+            times: ArrivalTimes::default(),
+            terms: WindowTerms {
+                span_us,
+                width_us: match span_us > MAX_EXACT_SPAN_US {
+                    true => span_us / BUCKETS_PER_SPAN,
+                    false => 0,
+                },
+                keeps_values,
+            },
             first,
-            busy: AHashMap::new(),
+            bytes: 0,
+            max_bytes,
+            next_shard: 0,
+            due_us: 0,
+            short_until_us: None,
+            begins_late: false,
         }
     }
 
     /// Shows the rule the rows that the key had before, and keeps this one.
     pub fn arrive(&mut self, run: &mut RuleRun<'_>, new: WindowArrival<'_>) {
-        let earlier = self.earlier(new.key);
         let position = Arc::clone(&new.row_position.position);
+        if std::mem::take(&mut self.begins_late) {
+            let message = "the window begins here: what came before this row is not counted";
+            run.unknown(new.rule, message, &position, "");
+        }
+        let earlier = self.earlier(new.key);
         if self.first || !earlier.is_empty() {
             let row = RowView {
                 change: Arc::clone(new.row),
                 row_position: new.row_position,
             };
             run.call(new.rule, "check", (row, earlier), &position, new.account);
+        } else {
+            drop(earlier);
         }
-        if let Some(totals) = self.busy.get(new.key) {
-            totals
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .add(new.keep, &position);
-        }
-        self.log
-            .push(new.key.into(), Arc::clone(&position), new.keep.clone());
-        if self.log.len() > MAX_KEPT_VALUES {
-            self.pop();
-            let message = format!(
-                "the window is full at {MAX_KEPT_VALUES} rows: it reaches back less than span_ms; shorten it"
-            );
-            run.undetermined(new.rule, &message, &position, "");
+        self.keep(new.key, new.keep, &position);
+        if self.bytes > self.max_bytes {
+            self.overflow(run, new.rule, &position);
         }
     }
 
-    /// The rows of the key, counted one by one while they are few.
+    /// The rows of the key that are not past.
     fn earlier(&mut self, key: &str) -> WindowView {
-        if let Some(totals) = self.busy.get(key) {
-            return WindowView::many(totals);
+        let first = self.times.first();
+        let Some(known) = self.keys.get(key) else {
+            return WindowView::default();
+        };
+        if !known.has_past(first) {
+            return known.view();
         }
-        let mut seen: Vec<WindowRow> = Vec::new();
-        for id in self.log.chain(key, MAX_ROWS_SHOWN) {
-            let Some(item) = self.log.get(id) else {
-                continue;
-            };
-            seen.push(WindowRow {
-                position: Arc::clone(&item.position),
-                value: item.value.clone(),
-            });
-        }
-        seen.reverse();
-        if seen.len() < MAX_ROWS_SHOWN {
-            return WindowView::few(seen);
-        }
-        let mut totals = WindowTotals::default();
-        seen.iter()
-            .for_each(|seen| totals.add(&seen.value, &seen.position));
-        let totals = Arc::new(Mutex::new(totals));
-        let earlier = WindowView::many(&totals);
-        self.busy.insert(key.into(), totals);
-        earlier
+        let Some(known) = self.keys.get_mut(key) else {
+            return WindowView::default();
+        };
+        let before = known.bytes();
+        known.expire(first);
+        self.bytes = (self.bytes + known.bytes()).saturating_sub(before);
+        known.view()
     }
 
-    fn pop(&mut self) {
-        let Some(item) = self.log.pop() else { return };
-        let Some(totals) = self.busy.get(&item.key) else {
-            return;
+    fn keep(&mut self, key: &str, value: &ColumnValue, position: &Arc<str>) {
+        let row = WindowRow {
+            beat: self.times.row(),
+            position: Arc::clone(position),
+            value: value.clone(),
         };
-        let left = totals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take(&item.value);
-        if left < MAX_ROWS_SHOWN {
-            self.busy.remove(&item.key);
+        if let Some(known) = self.keys.get_mut(key) {
+            let before = known.bytes();
+            known.add(row, &self.terms, &self.times);
+            self.bytes = (self.bytes + known.bytes()).saturating_sub(before);
+            return;
         }
+        let mut new = KeyWindow::default();
+        new.add(row, &self.terms, &self.times);
+        self.bytes += new.bytes() + key.len();
+        self.keys.insert(key.into(), new);
+    }
+
+    /// The older half of all rows goes. Once, until the window is whole again, this is said.
+    fn overflow(&mut self, run: &mut RuleRun<'_>, rule: usize, position: &Arc<str>) {
+        let dropped_us = self.times.drop_half();
+        if dropped_us.is_none() {
+            // All of it came at one watermark: nothing of it is older than the rest.
+            self.keys = ShardedMap::default();
+            self.bytes = 0;
+        }
+        for shard in 0..SHARDS {
+            self.sweep(shard);
+        }
+        let whole_us = dropped_us.map(|at_us| at_us.saturating_add(self.terms.span_us));
+        if self.short_until_us.is_none() {
+            let message = format!(
+                "the window is full at {} bytes: it reaches back less than span_ms until it is whole again; shorten \
+                 it, or raise state.memory_mb",
+                self.max_bytes
+            );
+            run.undetermined(rule, &message, position, "");
+        }
+        self.short_until_us = self.short_until_us.max(whole_us).or(Some(i64::MIN));
+    }
+
+    fn sweep(&mut self, shard: usize) {
+        let (first, mut freed) = (self.times.first(), 0);
+        self.keys.sweep(
+            shard,
+            |known| known.has_past(first),
+            |key, known| {
+                let before = known.bytes();
+                known.expire(first);
+                let keep = !known.is_empty();
+                freed += match keep {
+                    true => before.saturating_sub(known.bytes()),
+                    false => before + key.len(),
+                };
+                keep
+            },
+        );
+        self.bytes = self.bytes.saturating_sub(freed);
     }
 
     /// When the oldest row came that is kept; `UNTIMED_US` if none is.
     pub fn oldest_us(&self) -> i64 {
-        self.log.oldest_us()
+        self.times.oldest_us()
+    }
+
+    /// Memory that is kept, about, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes over what the rule's new version may take, and whether its code asks for values.
+    pub fn adopt(&mut self, keeps_values: bool, max_bytes: usize) {
+        let asks_more = keeps_values && !self.terms.keeps_values;
+        self.terms.keeps_values = keeps_values;
+        self.max_bytes = max_bytes;
+        if asks_more {
+            self.begin_anew();
+        }
+    }
+
+    /// Forgets everything: what comes is said to begin late.
+    pub(super) fn begin_anew(&mut self) {
+        self.keys = ShardedMap::default();
+        self.bytes = 0;
+        self.begin_late();
+    }
+
+    /// Whether the rule's code asks for values that are kept.
+    pub fn keeps_values(&self) -> bool {
+        self.terms.keeps_values
+    }
+
+    /// Rows from before are missing: this is said with the first one that comes.
+    pub fn begin_late(&mut self) {
+        self.begins_late = true;
     }
 
     /// Time has moved on: what is older than the span goes.
     pub fn advance(&mut self, now_us: i64) {
-        self.log.time(now_us);
-        while self
-            .log
-            .front()
-            .is_some_and(|(_, item)| item.is_past(self.span_us, now_us))
+        let passed_us = self.times.time(now_us);
+        self.times.expire(self.terms.span_us, now_us);
+        if self
+            .short_until_us
+            .is_some_and(|until_us| until_us <= now_us)
         {
-            self.pop();
+            self.short_until_us = None;
+        }
+        let shard_us = (self.terms.span_us / SWEEPS_PER_SPAN / SHARDS as i64).max(1);
+        self.due_us = self
+            .due_us
+            .saturating_add(passed_us)
+            .min(shard_us.saturating_mul(SHARDS as i64));
+        while self.due_us >= shard_us {
+            self.due_us -= shard_us;
+            self.sweep(self.next_shard);
+            self.next_shard = (self.next_shard + 1) % SHARDS;
         }
     }
 }

@@ -67,13 +67,24 @@ impl PairMemory {
             compared: None,
             forgotten_us: self.forgotten_us[other],
         };
+        self.bytes += kept.bytes(new.key);
         let id = self.logs[new.side].push(new.key.into(), Arc::clone(new.position), kept);
         if state == PairState::Met && self.terms.delay_us > 0 {
             self.due[new.side].push_back(id);
         }
-        if self.logs[new.side].len() > MAX_KEPT_SIDES {
-            self.overflow(run, holds, (new.rule, new.side), new.position, watermarks);
+        while let Some(side) = self.full_side(new.side) {
+            self.overflow(run, holds, (new.rule, side), new.position, watermarks);
         }
+    }
+
+    /// The side that must forget its oldest half: the one that came, past the number that is
+    /// kept, or the longer one, past the memory.
+    fn full_side(&self, came: usize) -> Option<usize> {
+        if self.logs[came].len() > MAX_KEPT_SIDES {
+            return Some(came);
+        }
+        let longer = usize::from(self.logs[1].len() > self.logs[0].len());
+        (self.bytes > self.max_bytes && self.logs[longer].len() > 1).then_some(longer)
     }
 
     /// Marks that a reader who reads the event again must read the row that it met too.

@@ -1,7 +1,6 @@
 //! Deadlines of halves: a watermark times what came, compares, misses and forgets.
 
 use crate::rules::memory::account_holds::AccountHolds;
-use crate::rules::memory::read_bounds::ReadBounds;
 use crate::rules::memory::source_clock::SourceClock;
 use crate::rules::memory::watermarks::source_index;
 use crate::rules::pair_memory::{PairMemory, PairState};
@@ -41,7 +40,7 @@ impl PairMemory {
             let own = watermarks[source_index(self.terms.sources[side])];
             let other = watermarks[source_index(self.terms.sources[1 - side])];
             if let Some(now_us) = other {
-                self.miss(run, holds, rule, side, (now_us, &clock.known));
+                self.miss(run, holds, rule, side, (now_us, clock));
                 self.lag(run, rule, side);
             }
             // Without any word of the other source, one's own clock must do.
@@ -81,7 +80,7 @@ impl PairMemory {
         holds: &mut AccountHolds,
         rule: usize,
         side: usize,
-        (now_us, known): (i64, &ReadBounds),
+        (now_us, clock): (i64, &SourceClock<'_>),
     ) {
         loop {
             let id = self.undecided[side];
@@ -92,7 +91,7 @@ impl PairMemory {
                 return;
             };
             if self.terms.require.of(side) && item.value.state == PairState::Waiting {
-                self.judge(run, rule, (side, id), now_us, known);
+                self.judge(run, rule, (side, id), now_us, clock);
                 self.decide(holds, side, id, PairState::Missed);
             }
             self.undecided[side] += 1;

@@ -26,7 +26,8 @@ impl PairMemory {
 
     /// The oldest half of a side goes.
     pub(super) fn forget(&mut self, holds: &mut AccountHolds, side: usize) {
-        if let Some((id, _)) = self.logs[side].front() {
+        if let Some((id, item)) = self.logs[side].front() {
+            self.bytes = self.bytes.saturating_sub(item.value.bytes(&item.key));
             self.decide(holds, side, id, PairState::Met);
             self.logs[side].pop();
             self.undecided[side] = self.undecided[side].max(id + 1);

@@ -7,7 +7,8 @@ use crate::rules::text::rule_mode::RuleMode;
 impl PairMemory {
     /// Takes over the mode of the rule's new version: if it changes whether money is held,
     /// all holds are counted anew.
-    pub fn adopt(&mut self, holds: &mut AccountHolds, mode: RuleMode) {
+    pub fn adopt(&mut self, holds: &mut AccountHolds, mode: RuleMode, max_bytes: usize) {
+        self.max_bytes = max_bytes;
         let terms = self.terms.in_mode(mode);
         let was = std::mem::replace(&mut self.terms, terms);
         if was.hold != terms.hold {

@@ -3,6 +3,7 @@
 use crate::rules::memory::keyed_log::KeyedItem;
 use crate::rules::memory::paired_item::PairedItem;
 use crate::rules::memory::read_bounds::ReadBounds;
+use crate::rules::memory::source_clock::SourceClock;
 use crate::rules::pair_memory::{KeptSide, PairMemory};
 use crate::rules::runtime::rule_call::RuleRun;
 use crate::rules::views::trace::TracedInput;
@@ -16,13 +17,14 @@ impl PairMemory {
         rule: usize,
         (side, id): (usize, u64),
         now_us: i64,
-        known: &ReadBounds,
+        clock: &SourceClock<'_>,
     ) {
+        let known = &clock.known;
         let Some(item) = self.logs[side].get(id) else {
             return;
         };
         let account = item.value.paired.account();
-        if self.is_past(side, item, known) {
+        if self.is_past(side, item, clock) {
             // It was judged before this run, with what is not read again; at the first
             // start nobody was promised that, and a gap has its own verdict.
         } else if let Some(message) = self.unknown(side, item, known) {
@@ -50,12 +52,17 @@ impl PairMemory {
         }
     }
 
-    /// Whether it came before this run, with a partner that may lie before it too.
-    fn is_past(&self, side: usize, item: &KeyedItem<KeptSide>, known: &ReadBounds) -> bool {
+    /// Whether it came before this run, with a partner that may lie before it too. An event
+    /// that was published while nobody read was not judged before: it is unknown, not past.
+    fn is_past(&self, side: usize, item: &KeyedItem<KeptSide>, clock: &SourceClock<'_>) -> bool {
+        let known = &clock.known;
+        let was_judged = |position: &str| clock.judged.is_none_or(|read| read.contains(position));
         match &item.value.paired {
             PairedItem::Row(..) => item.at_us < known.judged_from_us,
-            PairedItem::Event(_) => {
-                item.at_us <= known.past_until_us && self.happened_before(side, item, known)
+            PairedItem::Event(event) => {
+                item.at_us <= known.past_until_us
+                    && self.happened_before(side, item, known)
+                    && was_judged(&event.position)
             }
         }
     }

@@ -39,6 +39,7 @@ pub mod forget;
 pub mod holds;
 pub mod judgement;
 pub mod overflow;
+pub mod pair_state;
 pub mod terms;
 
 use crate::rules::memory::keyed_log::KeyedLog;
@@ -46,6 +47,9 @@ use crate::rules::memory::paired_item::PairedItem;
 use crate::rules::pair_memory::overflow::PairOverflow;
 use crate::rules::pair_memory::terms::PairTerms;
 use std::collections::VecDeque;
+
+/// Bytes that a half takes in its log and the index, without its key and what it is.
+const SIDE_BYTES: usize = 220;
 
 /// The state of a half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +61,7 @@ enum PairState {
 }
 
 /// A half that is kept.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct KeptSide {
     paired: PairedItem,
     state: PairState,
@@ -68,6 +72,13 @@ pub struct KeptSide {
     compared: Option<u64>,
     /// When it came, partners that had come until then might have been forgotten.
     forgotten_us: i64,
+}
+
+impl KeptSide {
+    /// Memory that it takes under its key, about, in bytes.
+    fn bytes(&self, key: &str) -> usize {
+        SIDE_BYTES + key.len() + self.paired.bytes()
+    }
 }
 
 /// All halves that one rule keeps.
@@ -87,6 +98,9 @@ pub struct PairMemory {
     full: PairOverflow,
     /// For each side, what has met and is compared after the delay, by id.
     due: [VecDeque<u64>; 2],
+    /// Memory of all halves, about, and the most that it may be, in bytes.
+    bytes: usize,
+    max_bytes: usize,
     /// For each side, whether its partners' source lags, which was said.
     lags: [bool; 2],
     /// For each side, its own source's newest watermark and the one before. A lag is
@@ -97,7 +111,7 @@ pub struct PairMemory {
 
 impl PairMemory {
     /// `gap_until_us`: see the field; for a rule that was not there before.
-    pub fn new(terms: PairTerms, now_us: Option<i64>) -> Self {
+    pub fn new(terms: PairTerms, now_us: Option<i64>, max_bytes: usize) -> Self {
         let gap_until_us = now_us.map_or(i64::MIN, |now| now.saturating_add(terms.keep_us));
         PairMemory {
             terms,
@@ -108,6 +122,8 @@ impl PairMemory {
             full: PairOverflow::default(),
             forgotten_us: [i64::MIN; 2],
             due: Default::default(),
+            bytes: 0,
+            max_bytes,
             lags: [false; 2],
             own: [[None; 2]; 2],
         }
@@ -121,6 +137,11 @@ impl PairMemory {
     /// Required sides that wait for their partner.
     pub fn open(&self) -> usize {
         self.open
+    }
+
+    /// Memory that is kept, about, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// When the oldest half came that is kept; `UNTIMED_US` if none is.

@@ -7,13 +7,13 @@ use crate::rules::runtime::rule_call::RuleRun;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Sides that one rule keeps at most (up to 1 KiB each), of either kind.
-pub const MAX_KEPT_SIDES: usize = if cfg!(test) { 2_000 } else { 400_000 };
+/// Halves of either side that one rule keeps at most, whatever memory it may take.
+pub const MAX_KEPT_SIDES: usize = if cfg!(test) { 2_000 } else { 4_000_000 };
 /// Accounts that are stopped one by one for what a full log forgot; past it everybody.
 const MAX_STOPPED_ACCOUNTS: usize = 100;
 
 /// Consequences of a full log.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct PairOverflow {
     /// The overflow was said, and is said again from then on.
     pub(super) said_until_us: Option<i64>,
@@ -48,8 +48,10 @@ impl PairMemory {
         {
             self.full.said_until_us = Some(until_us);
             self.full.stopped.clear();
+            let (kept, bytes) = (self.logs[side].len(), self.bytes);
             let message = format!(
-                "more than {MAX_KEPT_SIDES} are kept: the oldest are forgotten; shorten keep_ms"
+                "the memory is full at {kept} of a side and {bytes} bytes: the oldest are forgotten; shorten keep_ms, \
+                 or raise state.memory_mb"
             );
             run.error(rule, &message);
             run.unknown(rule, &message, position, "");
@@ -80,9 +82,7 @@ impl PairMemory {
         } else {
             account
         };
-        let message = format!(
-            "more than {MAX_KEPT_SIDES} are kept: whether the partner is missing was not checked"
-        );
-        run.unchecked(rule, &message, &item.position, account);
+        let message = "the memory is full: whether the partner is missing was not checked";
+        run.unchecked(rule, message, &item.position, account);
     }
 }

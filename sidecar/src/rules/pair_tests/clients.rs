@@ -20,9 +20,9 @@ fn per_client() -> Evaluator {
 fn credit(client: &str, account: &str, amount: &str) -> RuleInput {
     let mut row = deposit(account, "P-1", amount);
     let column = row.table.column("client").unwrap();
-    let mut image: Vec<_> = row.after.take().unwrap().iter().cloned().collect();
+    let mut image = row.after.take().unwrap().into_vec();
     image[column] = text(client);
-    row.after = Some(image.into_iter().collect());
+    row.after = Some(image.into());
     transaction(&format!("0-1-{account}"), vec![row])
 }
 

@@ -5,6 +5,7 @@ use crate::rules::runtime::finding::{Finding, FindingOutcome};
 use crate::rules::tests::{TestRuleFolder, at, payment, rule, run, violations};
 use crate::rules::{Evaluator, UNKNOWN_ITEM};
 use crate::stream::change::{ReceivedEvent, RuleInput, SourceKind};
+use crate::stream::offsets::PartitionOffsets;
 use std::sync::Arc;
 
 /// Each finding's outcome, item, account and number of breakers.
@@ -107,7 +108,7 @@ fn an_event_told_long_after_it_happened_cant_be_missed_by_its_row() {
 /// An evaluator that begins somewhere, as a live one does.
 fn live(require: &str, kafka_from_ms: Option<i64>) -> Evaluator {
     let mut evaluator = pair(require);
-    evaluator.begins(kafka_from_ms.map(|ms| ms * 1_000));
+    evaluator.begins(kafka_from_ms.map(|ms| ms * 1_000), None);
     evaluator
 }
 
@@ -196,4 +197,54 @@ fn rows_read_again_find_the_events_of_a_kafka_without_checkpoint_or_are_left_alo
         ]
     );
     assert_eq!(&*found[0].position, "0-1-1");
+}
+
+/// Published while no sidecar ran, and read with what is read again: nobody judged it before.
+#[test]
+fn what_was_published_while_nobody_read_is_unknown_and_not_past() {
+    let start = 1_000_000;
+    let mut evaluator = pair("left");
+    let judged = PartitionOffsets::parse("business.payment=2").unwrap();
+    evaluator.begins(None, Some(judged));
+    // Both happened before the first heartbeat that is read; the first was judged then.
+    run(
+        &mut evaluator,
+        &[
+            late_event("e1", 1, "P-1", start - 10_000),
+            late_event("e2", 2, "P-2", start - 500),
+        ],
+    );
+    run(&mut evaluator, &clocks(start));
+    let found = run(&mut evaluator, &clocks(start + 6_000));
+    assert_eq!(said(&found), [UNKNOWN_FINDING]);
+    assert_eq!(&*found[0].position, "business.payment/0/2");
+}
+
+/// A sidecar whose clock is ahead takes over: its first heartbeat shortens every patience.
+#[test]
+fn a_clock_that_jumps_at_a_take_over_accuses_nobody() {
+    for doubts in [false, true] {
+        let mut evaluator = pair("right");
+        run(&mut evaluator, &clocks(1_000_000));
+        run(&mut evaluator, &[booked("0-1-1", "P-1", "5")]);
+        run(&mut evaluator, &clocks(1_000_500));
+        if doubts {
+            evaluator.doubt_until(1_007_000_000);
+        }
+        let found = run(&mut evaluator, &clocks(1_007_000));
+        let wanted = match doubts {
+            false => (FindingOutcome::Violation, "gone", "A-1", 1),
+            true => UNKNOWN_FINDING,
+        };
+        assert_eq!(said(&found), [wanted]);
+        run(&mut evaluator, &clocks(1_027_100));
+        run(&mut evaluator, &[booked("0-1-2", "P-2", "5")]);
+        run(&mut evaluator, &clocks(1_027_200));
+        let found = run(&mut evaluator, &clocks(1_033_000));
+        assert_eq!(
+            violations(&found),
+            ["p A-1 gone"],
+            "and soon it speaks again"
+        );
+    }
 }

@@ -43,7 +43,7 @@ fn restarted(old: &Evaluator, all: &[RuleInput], now_ms: i64) -> (Vec<Finding>, 
         .cloned()
         .collect();
     let mut new = pair("left");
-    new.begins(None);
+    new.begins(None, None);
     let mut found = run(&mut new, &again);
     for ms in [now_ms, now_ms + 6_000] {
         found.extend(run(

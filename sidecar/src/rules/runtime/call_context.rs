@@ -1,6 +1,8 @@
 //! The context of a call: values that a rule may ask for by name, wherever it stands: its
 //! own parameters, and the last known balance of any account. It travels with the call as its tag.
 
+use crate::rules::frozen::sharded_map::ShardedMap;
+use crate::rules::frozen::state_frames::{FRAME_BYTES, FrameSink, hand_on};
 use crate::rules::text::header::RuleHeader;
 use crate::rules::text::params::RuleParam;
 use crate::rules::views::image_view::ImageView;
@@ -8,8 +10,10 @@ use crate::rules::views::row_position::RowPosition;
 use crate::rules::views::trace::{self, TracedRead};
 use crate::rules::views::values::{RhaiResult, fail};
 use crate::stream::change::{ChangeOp, ChangeTransaction, ColumnValue, RowChange};
-use ahash::AHashMap;
+use crate::stream::value_codec::FrameNames;
+use crate::stream::wire::{ByteReader, put_number, put_text};
 use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Balances that are remembered for certain (about 400 bytes each); up to as many
@@ -18,13 +22,13 @@ const MAX_BALANCES: usize = 100_000;
 
 /// The last balance row of each account and currency that the stream has brought.
 /// Unknown until its first change after a start.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct KnownBalances {
-    young: AHashMap<(Box<str>, Box<str>), KnownBalance>,
+    young: ShardedMap<KnownBalance>,
     /// The generation before: what is not changed again goes with it. Asking keeps
     /// nothing: what is known must depend on the stream alone, and not on which rules
     /// ask in the same worker.
-    old: AHashMap<(Box<str>, Box<str>), KnownBalance>,
+    old: ShardedMap<KnownBalance>,
 }
 
 #[derive(Debug, Clone)]
@@ -74,15 +78,64 @@ impl KnownBalances {
         }
     }
 
-    fn keep(&mut self, key: (Box<str>, Box<str>), known: KnownBalance) {
-        if self.young.len() >= MAX_BALANCES && !self.young.contains_key(&key) {
+    fn keep(&mut self, key: Arc<str>, known: KnownBalance) {
+        if self.young.len() >= MAX_BALANCES && self.young.get(&key).is_none() {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(key, known);
     }
 
+    /// Writes both generations; what is written is freed.
+    pub fn write(mut self, out: &mut dyn FrameSink) -> io::Result<()> {
+        let (mut frame, mut names) = (Vec::new(), FrameNames::default());
+        for (generation, map) in [&mut self.young, &mut self.old].into_iter().enumerate() {
+            for shard in map.take_shards() {
+                for (key, known) in shard.iter() {
+                    frame.push(u8::from(generation == 1));
+                    put_text(&mut frame, key);
+                    names.put_position(&mut frame, &known.row_position.position);
+                    put_number(&mut frame, u64::from(known.row_position.row));
+                    names.put_row(&mut frame, &known.row);
+                    if hand_on(out, &mut frame, FRAME_BYTES)? {
+                        names = FrameNames::default();
+                    }
+                }
+            }
+        }
+        hand_on(out, &mut frame, 0)?;
+        out.frame(&[])
+    }
+
+    /// Reads what [`KnownBalances::write`] wrote; None if it is not that.
+    pub fn read<'a>(frames: impl Iterator<Item = &'a [u8]>) -> Option<KnownBalances> {
+        let (mut read, mut tables) = (KnownBalances::default(), Vec::new());
+        for frame in frames {
+            let (mut bytes, mut names) = (ByteReader(frame), FrameNames::default());
+            while !bytes.is_empty() {
+                let is_old = bytes.flag()?;
+                let key = bytes.text()?.into();
+                let position = names.position(&mut bytes)?;
+                let row_position = RowPosition {
+                    position,
+                    row: u32::try_from(bytes.number()?).ok()?,
+                };
+                let row = Arc::new(names.row(&mut bytes, &mut tables)?);
+                let known = KnownBalance {
+                    version: version_of(&row),
+                    row_position,
+                    row,
+                };
+                match is_old {
+                    true => read.old.insert(key, known),
+                    false => read.young.insert(key, known),
+                };
+            }
+        }
+        Some(read)
+    }
+
     fn of(&self, account: &str, currency: &str) -> Option<KnownBalance> {
-        let key = (Box::from(account), Box::from(currency));
+        let key = balance_key(account, currency);
         self.young.get(&key).or_else(|| self.old.get(&key)).cloned()
     }
 }
@@ -95,11 +148,13 @@ fn text<'a>(change: &'a RowChange, column: &str) -> Option<&'a str> {
     }
 }
 
-fn key_of(change: &RowChange) -> Option<(Box<str>, Box<str>)> {
-    Some((
-        text(change, "account_id")?.into(),
-        text(change, "currency")?.into(),
-    ))
+fn key_of(change: &RowChange) -> Option<Arc<str>> {
+    let account = text(change, "account_id")?;
+    Some(balance_key(account, text(change, "currency")?))
+}
+
+fn balance_key(account: &str, currency: &str) -> Arc<str> {
+    format!("{}:{account}{currency}", account.len()).into()
 }
 
 fn version_of(change: &RowChange) -> i64 {

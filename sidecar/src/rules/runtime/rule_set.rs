@@ -5,8 +5,12 @@ use crate::rules::text::header::RuleHeader;
 use crate::rules::text::rule_mode::RuleMode;
 use rhai::{AST, Engine};
 use sluice_contract::keys::SigningKeys;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+
+/// Memory of all rules where nobody sets it, in bytes.
+pub const DEFAULT_MEMORY_BYTES: usize = 1 << 30;
 
 /// A rule, ready to be called.
 pub struct CompiledRule {
@@ -19,6 +23,8 @@ pub struct CompiledRule {
     pub ast: AST,
     /// Whether it asks for parameters or balances.
     pub asks: bool,
+    /// Words of its text and of the library.
+    pub words: BTreeSet<String>,
 }
 
 impl CompiledRule {
@@ -41,6 +47,10 @@ pub struct RuleSet {
     /// Whether any text asks for balances.
     pub(in crate::rules) asks_balances: bool,
     pub(in crate::rules) look_back_us: i64,
+    /// Words of all texts: no rule reads a column that is not among them.
+    pub(in crate::rules) words: Arc<BTreeSet<String>>,
+    /// Memory of all rules, in bytes.
+    pub(in crate::rules) memory_bytes: usize,
     pub(in crate::rules) hash: String,
     pub(in crate::rules) version: i64,
 }
@@ -50,6 +60,13 @@ impl RuleSet {
     #[must_use]
     pub fn numbered(mut self, version: i64) -> RuleSet {
         self.version = version;
+        self
+    }
+
+    /// With a bound of the memory that its rules may take together, in bytes.
+    #[must_use]
+    pub fn within(mut self, memory_bytes: usize) -> RuleSet {
+        self.memory_bytes = memory_bytes;
         self
     }
 

@@ -6,7 +6,7 @@ use crate::rules::script::tokens::ScriptTokens;
 use crate::rules::text::error::LoadError;
 use crate::rules::text::files::MAX_RULE_BYTES;
 use rhai::{AST, Engine, Module, Scope};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Functions that coverage puts into a copy of a rule's text: see `instrument`.
 pub const COVER_CONDITION_FN: &str = "cover_condition";
@@ -17,6 +17,14 @@ pub const COVER_ENTERED_FN: &str = "cover_entered";
 pub struct RuleLibrary {
     functions: BTreeMap<(String, usize), String>,
     asks: bool,
+    words: BTreeSet<String>,
+}
+
+fn words_of(files: &[(String, String)]) -> BTreeSet<String> {
+    let texts = files.iter().map(|(_, text)| ScriptTokens::of(text));
+    texts
+        .flat_map(|tokens| tokens.words().collect::<Vec<_>>())
+        .collect()
 }
 
 impl RuleLibrary {
@@ -29,6 +37,7 @@ impl RuleLibrary {
     ) -> Result<RuleLibrary, Vec<LoadError>> {
         let mut library = RuleLibrary {
             asks: files.iter().any(|(_, text)| text.contains("balance_of")),
+            words: words_of(files),
             ..Self::default()
         };
         let mut all = AST::empty();
@@ -82,6 +91,11 @@ impl RuleLibrary {
             }
         }
         Ok(())
+    }
+
+    /// All words of its texts.
+    pub fn words(&self) -> impl Iterator<Item = String> {
+        self.words.iter().cloned()
     }
 
     pub fn is_empty(&self) -> bool {

@@ -47,6 +47,11 @@ impl<'a> ScriptTokens<'a> {
             .map(|_| self.text(at))
     }
 
+    /// All words of the text, once or more.
+    pub fn words(&self) -> impl Iterator<Item = String> {
+        (0..self.all.len()).filter_map(|at| self.word(at).map(str::to_owned))
+    }
+
     /// The content of a string that is written out (no `${…}` in it).
     pub fn literal(&self, at: usize) -> Option<&'a str> {
         let text = self

@@ -61,6 +61,7 @@ impl Evaluator {
             memories: &mut self.memories,
             holds: &mut self.holds,
             watermarks: &self.watermarks,
+            kept_columns: &mut self.kept_columns,
             events: &mut self.marks[1],
         };
         let touched = rows(
@@ -80,6 +81,7 @@ impl Evaluator {
                 record_order(&mut self.orders, &run, usize::MAX, rule);
             }
         }
+        self.kept_columns.end_input();
     }
 
     fn event(&mut self, event: &Arc<ReceivedEvent>, out: &mut Vec<Finding>) {
@@ -99,6 +101,7 @@ impl Evaluator {
             memories: &mut self.memories,
             holds: &mut self.holds,
             watermarks: &self.watermarks,
+            kept_columns: &mut self.kept_columns,
             events: &mut self.marks[1],
         };
         let watches = set.plan.by_event.get(&event.body.kind);

@@ -3,6 +3,7 @@
 
 use crate::rules::compile::restart_margin::replay_margin;
 use crate::rules::memory::account_holds::AccountHolds;
+use crate::rules::memory::kept_columns::KeptColumns;
 use crate::rules::memory::replay_marks::ReplayMarks;
 use crate::rules::memory::watermarks::SourceWatermarks;
 use crate::rules::runtime::call_context::SharedBalances;
@@ -11,8 +12,10 @@ use crate::rules::runtime::rule_meter::{RuleMeter, RuleUse};
 use crate::rules::runtime::rule_selection::RuleSelection;
 use crate::rules::runtime::rule_set::{CompiledRule, RuleSet};
 use crate::rules::stream::dedup::DedupSet;
+use crate::rules::stream::memory_shares::{memory_shares, new_memory};
 use crate::rules::stream::ordering::FindingOrders;
 use crate::rules::trigger::rule_memory::RuleMemory;
+use crate::stream::offsets::PartitionOffsets;
 use rhai::Scope;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,11 +49,14 @@ pub struct Evaluator {
     /// Whether any of them asks for balances.
     pub(super) learns: bool,
     pub(super) meter: RuleMeter,
+    pub(super) kept_columns: KeptColumns,
     /// Whether partners may lie before what is read, and from when on events are read if
     /// there was no checkpoint; see `memory::read_bounds`.
     pub(super) live: Option<Option<i64>>,
     /// Rules of the selection that are this evaluator's; the others are another's (see `workers`).
     pub(super) assigned: Vec<bool>,
+    /// Offsets of Kafka up to which events were judged before this run, if any were.
+    pub(super) judged: Option<PartitionOffsets>,
     /// The order of findings, if somebody has to put them together with those of others.
     pub(super) orders: Option<FindingOrders>,
     /// Sources of which inputs are missing before their next watermark.
@@ -78,14 +84,17 @@ impl Evaluator {
     /// Evaluates the rules of the selection that `assigned` says.
     pub fn build(set: Arc<RuleSet>, selection: RuleSelection, assigned: Vec<bool>) -> Self {
         let assigned = assigned_of(&set, selection, assigned);
-        let memory = |(rule, assigned): (&CompiledRule, &bool)| match assigned {
-            true => rule.header.trigger.kind().memory(rule.header.mode, None),
+        let shares = memory_shares(&set, selection);
+        let rules = set.rules.iter().zip(&assigned).zip(&shares);
+        let memory = |((rule, assigned), share): ((&CompiledRule, &bool), &usize)| match assigned {
+            true => new_memory(rule, *share, None),
             false => RuleMemory::None,
         };
-        let memories: Vec<RuleMemory> = set.rules.iter().zip(&assigned).map(memory).collect();
+        let memories: Vec<RuleMemory> = rules.map(memory).collect();
         Evaluator {
             margin_us: margin_us(&set, selection),
             learns: set.asks_balances(selection),
+            kept_columns: KeptColumns::named(&set.words),
             meter: RuleMeter::default(),
             set,
             remember: with_memory(&memories),
@@ -101,6 +110,7 @@ impl Evaluator {
             errors: Vec::new(),
             selection,
             live: None,
+            judged: None,
             assigned,
             orders: None,
             gap_marked: [false; 2],
@@ -109,9 +119,11 @@ impl Evaluator {
     }
 
     /// Reading begins somewhere: what may have its other half before that is not said to
-    /// miss it. `kafka_from_us` is what Kafka is read from without a checkpoint.
-    pub fn begins(&mut self, kafka_from_us: Option<i64>) {
+    /// miss it. `kafka_from_us` is what Kafka is read from without a checkpoint, `judged` what
+    /// it was evaluated up to by the one that there is.
+    pub fn begins(&mut self, kafka_from_us: Option<i64>, judged: Option<PartitionOffsets>) {
         self.live = Some(kafka_from_us);
+        self.judged = judged;
     }
 
     /// From now on keeps the order of each finding and error.
@@ -132,6 +144,14 @@ impl Evaluator {
         self.balances = SharedBalances::default();
     }
 
+    /// The clock jumps to `at_us`: another sidecar's went by its own. Until a partner would
+    /// have been forgotten by then, nothing is said to be missing.
+    pub fn doubt_until(&mut self, at_us: i64) {
+        for memory in &mut self.memories {
+            memory.mark_gap(at_us);
+        }
+    }
+
     /// Accounts with an open side of a rule in mode `trip` that holds; sorted.
     pub fn holds(&self) -> Vec<String> {
         self.holds.accounts()
@@ -145,6 +165,11 @@ impl Evaluator {
     /// Required sides that wait for their partner.
     pub fn open_pairs(&self) -> usize {
         self.remembering().map(RuleMemory::open_count).sum()
+    }
+
+    /// Memory that each rule takes, about, in bytes; by their numbers.
+    pub fn memory_bytes(&self) -> Vec<usize> {
+        self.memories.iter().map(RuleMemory::bytes).collect()
     }
 
     /// Pair rules that can't say anything now, because the other source lags.

@@ -1,6 +1,7 @@
 //! Pauses of single rules, in shadow alone: an armed rule is never left out.
 
 use crate::rules::stream::evaluator::{Evaluator, with_memory};
+use crate::rules::stream::memory_shares::{memory_shares, new_memory};
 use crate::rules::trigger::rule_memory::RuleMemory;
 
 impl Evaluator {
@@ -32,8 +33,8 @@ impl Evaluator {
         }
         *assigned = true;
         let now_us = self.watermarks.iter().flatten().max().copied();
-        let header = &called.header;
-        *memory = header.trigger.kind().memory(header.mode, now_us);
+        let share = memory_shares(&self.set, self.selection)[rule];
+        *memory = new_memory(called, share, now_us);
         self.remember = with_memory(&self.memories);
     }
 }

@@ -1,11 +1,37 @@
 //! The swap of an evaluator's rule set: a rule with the same id and trigger keeps what it
 //! remembers.
 
-use crate::rules::runtime::rule_set::RuleSet;
+use crate::rules::memory::kept_columns::KeptColumns;
+use crate::rules::runtime::rule_set::{CompiledRule, RuleSet};
 use crate::rules::stream::evaluator::{Evaluator, assigned_of, margin_us, with_memory};
+use crate::rules::stream::memory_shares::{memory_shares, memory_terms, new_memory};
 use crate::rules::stream::state_successors::state_successors;
+use crate::rules::text::tables::CATALOG_TABLES;
 use crate::rules::trigger::rule_memory::RuleMemory;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// Whether all that the rule reads was kept, when columns among `words` were.
+pub(super) fn has_columns(
+    memory: &RuleMemory,
+    rule: &CompiledRule,
+    words: &BTreeSet<String>,
+) -> bool {
+    match memory {
+        RuleMemory::Pairs(_) => rule
+            .words
+            .iter()
+            .all(|word| !is_column(word) || words.contains(word)),
+        RuleMemory::Window(_) | RuleMemory::None => true,
+    }
+}
+
+fn is_column(word: &str) -> bool {
+    let tables = CATALOG_TABLES.iter();
+    tables
+        .flat_map(|table| table.columns)
+        .any(|(name, _)| *name == word)
+}
 
 impl Evaluator {
     /// Takes over another rule set.
@@ -27,19 +53,21 @@ impl Evaluator {
         let mut memories: Vec<RuleMemory> = std::mem::take(&mut self.memories);
         let now_us = self.watermarks.iter().flatten().max().copied();
         let successors = state_successors(&old, &self.set, self.selection);
+        let shares = memory_shares(&self.set, self.selection);
+        self.kept_columns = KeptColumns::named(&self.set.words);
         let rules = self.set.rules.iter().zip(&self.assigned).zip(successors);
-        for ((rule, assigned), successor) in rules {
+        for (((rule, assigned), successor), share) in rules.zip(shares) {
             if !assigned {
                 self.memories.push(RuleMemory::None);
                 continue;
             }
-            let header = &rule.header;
             let kept = successor.and_then(|old| memories.get_mut(old));
-            let mut memory = match kept {
+            let mut memory = match kept.filter(|memory| has_columns(memory, rule, &old.words)) {
                 Some(memory) => std::mem::replace(memory, RuleMemory::None),
-                None => header.trigger.kind().memory(header.mode, now_us),
+                None => new_memory(rule, share, now_us),
             };
-            memory.adopt(&mut self.holds, header.mode);
+            let terms = memory_terms(rule, share, now_us);
+            memory.adopt(&mut self.holds, rule.header.mode, terms);
             self.memories.push(memory);
         }
         for memory in &memories {

@@ -25,6 +25,7 @@ impl Evaluator {
                 Some(kafka_from_us) => ReadBounds::live(&self.first, self.margin_us, kafka_from_us),
                 None => ReadBounds::whole(&self.first, self.margin_us),
             },
+            judged: self.judged.as_ref(),
         };
         let has_gap = std::mem::take(&mut self.gap_marked[source_index(source)]);
         let set = Arc::clone(&self.set);

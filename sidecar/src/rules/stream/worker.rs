@@ -1,11 +1,15 @@
 //! One worker: an evaluator on a thread of its own, its jobs and results.
 
+use crate::rules::frozen::state_frames::StateSections;
 use crate::rules::runtime::finding::{Finding, RuleError};
 use crate::rules::runtime::rule_meter::RuleUse;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::stream::evaluator::Evaluator;
+use crate::rules::stream::frozen_evaluator::FrozenEvaluator;
 use crate::rules::stream::ordering::FindingOrder;
+use crate::rules::stream::restore::RestoredRules;
 use crate::stream::change::{RuleInput, SourceKind};
+use crate::stream::offsets::PartitionOffsets;
 use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
 
@@ -18,6 +22,7 @@ pub struct WorkerState {
     pub lagging: usize,
     pub binlog_from: i64,
     pub needs: [Option<Arc<str>>; 2],
+    pub memory_bytes: Vec<usize>,
 }
 
 /// A job for a worker.
@@ -26,7 +31,12 @@ pub enum WorkerJob {
     Batch(Arc<[RuleInput]>, bool),
     Swap(Arc<RuleSet>, Vec<bool>),
     MarkGap,
-    Begins(Option<i64>),
+    Begins(Option<i64>, Option<PartitionOffsets>),
+    DoubtUntil(i64),
+    /// Answers with the state of its rules.
+    Freeze(Sender<FrozenEvaluator>),
+    /// Takes over written state.
+    Restore(StateSections, Sender<Result<RestoredRules, &'static str>>),
 }
 
 /// The result of a batch.
@@ -59,6 +69,7 @@ impl WorkerState {
             binlog_from: evaluator.binlog_from(),
             needs: [SourceKind::Binlog, SourceKind::Kafka]
                 .map(|source| evaluator.needs_from(source)),
+            memory_bytes: evaluator.memory_bytes(),
         }
     }
 }
@@ -70,7 +81,15 @@ pub fn work(mut evaluator: Evaluator, jobs: &Receiver<WorkerJob>, finish: &Sende
         match job {
             WorkerJob::Swap(set, assigned) => evaluator.swap_assigned(set, assigned),
             WorkerJob::MarkGap => evaluator.mark_gap(),
-            WorkerJob::Begins(kafka_from_us) => evaluator.begins(kafka_from_us),
+            WorkerJob::DoubtUntil(at_us) => evaluator.doubt_until(at_us),
+            WorkerJob::Begins(kafka_from_us, judged) => evaluator.begins(kafka_from_us, judged),
+            // Nobody waits for an answer any more if it can't be sent.
+            WorkerJob::Freeze(answer) => drop(answer.send(evaluator.freeze())),
+            WorkerJob::Restore(written, answer) => {
+                let told = evaluator.restore(&written);
+                state = WorkerState::of(&evaluator, None);
+                drop(answer.send(told));
+            }
             WorkerJob::Batch(inputs, with_state) => {
                 let mut out = Vec::new();
                 inputs

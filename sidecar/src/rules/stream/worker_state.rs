@@ -37,6 +37,20 @@ impl RuleWorkers {
         )
     }
 
+    /// See `Evaluator::memory_bytes`. What another worker has is 0 with each but its own.
+    pub fn memory_bytes(&self) -> Vec<usize> {
+        let Some(alone) = &self.alone else {
+            let mut all = Vec::new();
+            for state in &self.states {
+                all.resize(all.len().max(state.memory_bytes.len()), 0);
+                let pairs = all.iter_mut().zip(&state.memory_bytes);
+                pairs.for_each(|(sum, more)| *sum += more);
+            }
+            return all;
+        };
+        alone.memory_bytes()
+    }
+
     /// See `Evaluator::lagging`.
     pub fn lagging(&self) -> usize {
         self.alone.as_ref().map_or_else(

@@ -2,6 +2,7 @@
 //! every input and evaluates its share of the rules; what they find is put in the
 //! order in which one evaluator would have found it.
 
+use crate::rules::frozen::state_frames::StateSections;
 use crate::rules::runtime::finding::{Finding, RuleError};
 use crate::rules::runtime::rule_call::MAX_ERRORS;
 use crate::rules::runtime::rule_meter::RuleUse;
@@ -9,8 +10,11 @@ use crate::rules::runtime::rule_selection::RuleSelection;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::stream::assignment;
 use crate::rules::stream::evaluator::Evaluator;
+use crate::rules::stream::frozen_evaluator::FrozenEvaluator;
+use crate::rules::stream::restore::RestoredRules;
 use crate::rules::stream::worker::{RuleWorker, WorkerJob, WorkerState, work};
 use crate::stream::change::RuleInput;
+use crate::stream::offsets::PartitionOffsets;
 use anyhow::Context;
 use crossbeam_channel::bounded;
 use std::collections::VecDeque;
@@ -196,13 +200,62 @@ impl RuleWorkers {
         Ok(())
     }
 
-    /// See [`Evaluator::begins`]: from the next batch on.
-    pub fn begins(&mut self, kafka_from_us: Option<i64>) -> anyhow::Result<()> {
+    /// See [`Evaluator::doubt_until`].
+    pub fn doubt_until(&mut self, at_us: i64) -> anyhow::Result<()> {
         match &mut self.alone {
-            Some(evaluator) => evaluator.begins(kafka_from_us),
-            None => self.tell(|_| WorkerJob::Begins(kafka_from_us))?,
+            Some(evaluator) => evaluator.doubt_until(at_us),
+            None => self.tell(|_| WorkerJob::DoubtUntil(at_us))?,
         }
         Ok(())
+    }
+
+    /// See [`Evaluator::begins`]: from the next batch on.
+    pub fn begins(
+        &mut self,
+        kafka_from_us: Option<i64>,
+        judged: Option<PartitionOffsets>,
+    ) -> anyhow::Result<()> {
+        match &mut self.alone {
+            Some(evaluator) => evaluator.begins(kafka_from_us, judged),
+            None => self.tell(|_| WorkerJob::Begins(kafka_from_us, judged.clone()))?,
+        }
+        Ok(())
+    }
+
+    /// The state of all rules, after everything that was begun.
+    pub fn freeze(&mut self) -> anyhow::Result<FrozenEvaluator> {
+        if let Some(alone) = &self.alone {
+            return Ok(alone.freeze());
+        }
+        let (answer, answers) = bounded(self.team.len());
+        self.tell(|_| WorkerJob::Freeze(answer.clone()))?;
+        drop(answer);
+        let mut all = answers
+            .recv()
+            .context("a thread that evaluates rules died")?;
+        answers.iter().for_each(|one| all.join(one));
+        Ok(all)
+    }
+
+    /// Takes over written state; nothing was evaluated yet. See [`Evaluator::restore`].
+    ///
+    /// # Errors
+    /// The part that is not as it was written; these workers are of no use then.
+    pub fn restore(&mut self, state: &StateSections) -> anyhow::Result<RestoredRules> {
+        let unreadable = |part: &str| anyhow::anyhow!("{part} can't be read");
+        if let Some(alone) = &mut self.alone {
+            return alone.restore(state).map_err(unreadable);
+        }
+        let (answer, answers) = bounded(self.team.len());
+        self.tell(|_| WorkerJob::Restore(state.clone(), answer.clone()))?;
+        drop(answer);
+        let mut all = RestoredRules::default();
+        for told in answers {
+            let told = told.map_err(unreadable)?;
+            all.restored.extend(told.restored);
+            all.anew.extend(told.anew);
+        }
+        Ok(all)
     }
 
     /// See [`Evaluator::swap`]: from the next batch on.

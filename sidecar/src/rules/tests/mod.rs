@@ -9,6 +9,7 @@ mod folder;
 mod found;
 mod hostile;
 mod inputs;
+mod memory;
 mod provenance;
 mod values;
 mod windows;

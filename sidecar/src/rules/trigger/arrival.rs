@@ -1,6 +1,7 @@
 //! Arrivals: one change or event on its way through the rules, and the memories it meets.
 
 use crate::rules::memory::account_holds::AccountHolds;
+use crate::rules::memory::kept_columns::KeptColumns;
 use crate::rules::memory::replay_marks::ReplayMarks;
 use crate::rules::memory::watermarks::SourceWatermarks;
 use crate::rules::runtime::rule_plan::RuleWatch;
@@ -30,6 +31,8 @@ pub struct MemoryScope<'a> {
     pub memories: &'a mut Vec<RuleMemory>,
     pub holds: &'a mut AccountHolds,
     pub watermarks: &'a SourceWatermarks,
+    /// Columns that halves of pairs are kept with.
+    pub kept_columns: &'a mut KeptColumns,
     /// The marks of Kafka.
     pub events: &'a mut ReplayMarks,
 }

@@ -11,7 +11,7 @@ use crate::rules::text::audit_facts::fact_account;
 use crate::rules::text::rule_mode::RuleMode;
 use crate::rules::text::trigger_header::AuditTrigger;
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
-use crate::rules::trigger::rule_memory::RuleMemory;
+use crate::rules::trigger::rule_memory::{MemoryTerms, RuleMemory};
 use crate::rules::views::fact_view::FactView;
 use crate::stream::change::AuditFact;
 use std::sync::Arc;
@@ -64,8 +64,12 @@ impl TriggerKind for AuditTrigger {
         2
     }
 
-    fn memory(&self, _mode: RuleMode, _now_us: Option<i64>) -> RuleMemory {
+    fn memory(&self, _mode: RuleMode, _terms: MemoryTerms) -> RuleMemory {
         RuleMemory::None
+    }
+
+    fn remembers_us(&self) -> i64 {
+        0
     }
 
     fn missing_after_us(&self) -> Option<i64> {

@@ -7,7 +7,7 @@ use crate::rules::text::trigger_header::EventTrigger;
 use crate::rules::trigger::arrival::EventArrival;
 use crate::rules::trigger::checks::check_event;
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
-use crate::rules::trigger::rule_memory::RuleMemory;
+use crate::rules::trigger::rule_memory::{MemoryTerms, RuleMemory};
 use crate::rules::views::event_view::EventView;
 use std::sync::Arc;
 
@@ -62,8 +62,12 @@ impl TriggerKind for EventTrigger {
         2
     }
 
-    fn memory(&self, _mode: RuleMode, _now_us: Option<i64>) -> RuleMemory {
+    fn memory(&self, _mode: RuleMode, _terms: MemoryTerms) -> RuleMemory {
         RuleMemory::None
+    }
+
+    fn remembers_us(&self) -> i64 {
+        0
     }
 
     fn missing_after_us(&self) -> Option<i64> {

@@ -3,7 +3,7 @@
 
 use crate::rules::script::variable_kind::VariableKind;
 use crate::rules::text::rule_mode::RuleMode;
-use crate::rules::trigger::rule_memory::RuleMemory;
+use crate::rules::trigger::rule_memory::{MemoryTerms, RuleMemory};
 use crate::stream::change::AuditSubject;
 
 /// A kind of trigger, as far as no input passes: nothing here is on the hot path.
@@ -29,9 +29,11 @@ pub trait TriggerKind {
     /// Rough cost, in tenths of a microsecond per transaction of the core.
     fn cost(&self) -> u64;
 
-    /// An empty memory. `now_us` is the newest watermark, for a rule that was not there
-    /// before; None at the start.
-    fn memory(&self, mode: RuleMode, now_us: Option<i64>) -> RuleMemory;
+    /// An empty memory.
+    fn memory(&self, mode: RuleMode, terms: MemoryTerms) -> RuleMemory;
+
+    /// The time for which the rule remembers anything, in microseconds; 0 if it does not.
+    fn remembers_us(&self) -> i64;
 
     /// The time for which the rule waits until it says that something is missing, in microseconds;
     /// None if it never says so.

@@ -16,7 +16,7 @@ use crate::rules::trigger::checks::{check_positive, watch_rows};
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
 use crate::rules::trigger::matching::{event_key, row_key};
 use crate::rules::trigger::pair_sides::{check_per, check_side, variable_of};
-use crate::rules::trigger::rule_memory::RuleMemory;
+use crate::rules::trigger::rule_memory::{MemoryTerms, RuleMemory};
 use std::sync::Arc;
 
 impl PairTrigger {
@@ -28,7 +28,8 @@ impl PairTrigger {
         let Some(key) = row_key(new.change, self.side(new.watch.side)) else {
             return;
         };
-        let item = PairedItem::Row(Arc::clone(new.change), new.row_position.row);
+        let kept = scope.kept_columns.of(new.change);
+        let item = PairedItem::Row(kept, new.row_position.row);
         meet(
             run,
             scope,
@@ -156,9 +157,13 @@ impl TriggerKind for PairTrigger {
         15
     }
 
-    fn memory(&self, mode: RuleMode, now_us: Option<i64>) -> RuleMemory {
-        let terms = PairTerms::of(self, mode);
-        RuleMemory::Pairs(Box::new(PairMemory::new(terms, now_us)))
+    fn memory(&self, mode: RuleMode, terms: MemoryTerms) -> RuleMemory {
+        let pairs = PairMemory::new(PairTerms::of(self, mode), terms.now_us, terms.max_bytes);
+        RuleMemory::Pairs(Box::new(pairs))
+    }
+
+    fn remembers_us(&self) -> i64 {
+        i64::from(self.keep_ms.max(self.within_ms)) * 1_000
     }
 
     fn missing_after_us(&self) -> Option<i64> {

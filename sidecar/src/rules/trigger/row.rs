@@ -12,7 +12,7 @@ use crate::rules::trigger::checks::{
 };
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
 use crate::rules::trigger::matching::{account_of_change, has_changed, passes};
-use crate::rules::trigger::rule_memory::RuleMemory;
+use crate::rules::trigger::rule_memory::{MemoryTerms, RuleMemory};
 use crate::rules::views::row_view::RowView;
 use std::sync::Arc;
 
@@ -69,8 +69,12 @@ impl TriggerKind for RowTrigger {
         8
     }
 
-    fn memory(&self, _mode: RuleMode, _now_us: Option<i64>) -> RuleMemory {
+    fn memory(&self, _mode: RuleMode, _terms: MemoryTerms) -> RuleMemory {
         RuleMemory::None
+    }
+
+    fn remembers_us(&self) -> i64 {
+        0
     }
 
     fn missing_after_us(&self) -> Option<i64> {

@@ -1,18 +1,50 @@
 //! The memory of a rule, by the kind of its trigger.
 
+use crate::rules::frozen::state_frames::FrameSink;
 use crate::rules::memory::account_holds::AccountHolds;
 use crate::rules::memory::source_clock::SourceClock;
 use crate::rules::memory::window_memory::WindowMemory;
+use crate::rules::memory::window_state::FrozenWindow;
 use crate::rules::pair_memory::PairMemory;
+use crate::rules::pair_memory::pair_state::FrozenPairs;
 use crate::rules::runtime::rule_call::RuleRun;
 use crate::rules::text::rule_mode::RuleMode;
 use crate::stream::change::SourceKind;
+use std::io;
 
 /// Rows and events that a rule remembers from one input to the next.
 pub enum RuleMemory {
     None,
-    Window(WindowMemory),
+    Window(Box<WindowMemory>),
     Pairs(Box<PairMemory>),
+}
+
+/// Terms of a memory that do not stand in the rule's header.
+#[derive(Debug, Clone, Copy)]
+pub struct MemoryTerms {
+    /// The newest watermark, for a rule that was not there before; None at the start.
+    pub now_us: Option<i64>,
+    /// Memory that it may take, in bytes.
+    pub max_bytes: usize,
+    /// Whether the rule's code asks for `distinct` or `seen`.
+    pub keeps_values: bool,
+}
+
+/// A memory as it was at one moment.
+#[derive(Debug)]
+pub enum FrozenMemory {
+    Window(FrozenWindow),
+    Pairs(FrozenPairs),
+}
+
+impl FrozenMemory {
+    /// Writes it as a section of frames.
+    pub fn write(self, out: &mut dyn FrameSink) -> io::Result<()> {
+        match self {
+            FrozenMemory::Window(window) => window.write(out),
+            FrozenMemory::Pairs(pairs) => pairs.write(out),
+        }
+    }
 }
 
 /// The part of the binlog that a memory must read again after a restart.
@@ -33,11 +65,51 @@ impl RuleMemory {
         }
     }
 
-    /// Takes over the mode of the rule's new version; the trigger is the same.
-    pub fn adopt(&mut self, holds: &mut AccountHolds, mode: RuleMode) {
+    /// Takes over the terms of the rule's new version; the trigger is the same.
+    pub fn adopt(&mut self, holds: &mut AccountHolds, mode: RuleMode, terms: MemoryTerms) {
         match self {
-            RuleMemory::Pairs(pairs) => pairs.adopt(holds, mode),
-            RuleMemory::None | RuleMemory::Window(_) => {}
+            RuleMemory::Pairs(pairs) => pairs.adopt(holds, mode, terms.max_bytes),
+            RuleMemory::Window(window) => window.adopt(terms.keeps_values, terms.max_bytes),
+            RuleMemory::None => {}
+        }
+    }
+
+    /// The memory as it is now; None if it remembers nothing.
+    pub fn freeze(&self) -> Option<FrozenMemory> {
+        match self {
+            RuleMemory::Window(window) => Some(FrozenMemory::Window(window.freeze())),
+            RuleMemory::Pairs(pairs) => Some(FrozenMemory::Pairs(pairs.freeze())),
+            RuleMemory::None => None,
+        }
+    }
+
+    /// Takes over what was written of a memory of the same trigger; None if it is not that.
+    pub fn restore<'a>(
+        &mut self,
+        holds: &mut AccountHolds,
+        frames: impl Iterator<Item = &'a [u8]>,
+    ) -> Option<()> {
+        match self {
+            RuleMemory::Window(window) => window.restore(frames),
+            RuleMemory::Pairs(pairs) => pairs.restore(holds, frames),
+            RuleMemory::None => None,
+        }
+    }
+
+    /// Nothing was written of it: a window says so, pairs began with `now_us`.
+    pub fn begin_late(&mut self) {
+        match self {
+            RuleMemory::Window(window) => window.begin_late(),
+            RuleMemory::Pairs(_) | RuleMemory::None => {}
+        }
+    }
+
+    /// Memory that it takes, about, in bytes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            RuleMemory::Window(window) => window.bytes(),
+            RuleMemory::Pairs(pairs) => pairs.bytes(),
+            RuleMemory::None => 0,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::rules::text::trigger_header::TransactionTrigger;
 use crate::rules::transaction::transaction_view::TransactionView;
 use crate::rules::trigger::checks::known_table;
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
-use crate::rules::trigger::rule_memory::RuleMemory;
+use crate::rules::trigger::rule_memory::{MemoryTerms, RuleMemory};
 use std::sync::Arc;
 
 impl TransactionTrigger {
@@ -69,8 +69,12 @@ impl TriggerKind for TransactionTrigger {
         40
     }
 
-    fn memory(&self, _mode: RuleMode, _now_us: Option<i64>) -> RuleMemory {
+    fn memory(&self, _mode: RuleMode, _terms: MemoryTerms) -> RuleMemory {
         RuleMemory::None
+    }
+
+    fn remembers_us(&self) -> i64 {
+        0
     }
 
     fn missing_after_us(&self) -> Option<i64> {

@@ -13,7 +13,7 @@ use crate::rules::trigger::checks::{
 };
 use crate::rules::trigger::kind::{RuleFunction, TriggerKind, WatchPoint};
 use crate::rules::trigger::matching::{account_of_change, column_value, key_of, passes};
-use crate::rules::trigger::rule_memory::RuleMemory;
+use crate::rules::trigger::rule_memory::{MemoryTerms, RuleMemory};
 
 impl WindowTrigger {
     /// Calls the rule for a row that passes and keeps its value. A redelivered row was
@@ -101,8 +101,14 @@ impl TriggerKind for WindowTrigger {
         12
     }
 
-    fn memory(&self, _mode: RuleMode, _now_us: Option<i64>) -> RuleMemory {
-        RuleMemory::Window(WindowMemory::new(self.span_ms, self.first))
+    fn memory(&self, _mode: RuleMode, terms: MemoryTerms) -> RuleMemory {
+        let (keeps_values, max_bytes) = (terms.keeps_values, terms.max_bytes);
+        let window = WindowMemory::new(self.span_ms, self.first, keeps_values, max_bytes);
+        RuleMemory::Window(Box::new(window))
+    }
+
+    fn remembers_us(&self) -> i64 {
+        i64::from(self.span_ms) * 1_000
     }
 
     /// A window says nothing of what is missing.

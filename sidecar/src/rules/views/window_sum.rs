@@ -2,6 +2,7 @@
 
 use crate::rules::views::values::{RhaiResult, fail};
 use crate::stream::change::ColumnValue;
+use crate::stream::wire::{ByteReader, put_decimal, put_number};
 use rust_decimal::Decimal;
 
 /// A sum that moves as values come and go. A value that can't be added makes it unknown
@@ -32,6 +33,10 @@ impl WindowSum {
                 return;
             }
         };
+        self.move_total(number, comes);
+    }
+
+    fn move_total(&mut self, number: Decimal, comes: bool) {
         let moved = if comes {
             self.total.checked_add(number)
         } else {
@@ -41,6 +46,27 @@ impl WindowSum {
             Some(total) => self.total = total,
             None => self.lost = true,
         }
+    }
+
+    /// Subtracts a part of it that goes.
+    pub fn take(&mut self, part: &WindowSum) {
+        self.move_total(part.total, false);
+        self.others = self.others.saturating_sub(part.others);
+        self.lost |= part.lost;
+    }
+
+    pub fn put(&self, out: &mut Vec<u8>) {
+        put_decimal(out, self.total);
+        put_number(out, self.others as u64);
+        out.push(u8::from(self.lost));
+    }
+
+    pub fn read(bytes: &mut ByteReader<'_>) -> Option<WindowSum> {
+        Some(WindowSum {
+            total: bytes.decimal()?,
+            others: bytes.size()?,
+            lost: bytes.flag()?,
+        })
     }
 
     /// The sum, if all of its values could be added.

@@ -1,7 +1,8 @@
-//! Totals of a window's key, kept as rows come and go.
+//! Rows of a window's key: the newest one by one, the older ones as sums by bucket.
 
 use crate::rules::views::window_sum::WindowSum;
 use crate::stream::change::ColumnValue;
+use crate::stream::wire::{ByteReader, put_decimal, put_number, put_signed, put_text};
 use ahash::AHashMap;
 use rhai::Dynamic;
 use rust_decimal::Decimal;
@@ -9,25 +10,42 @@ use rust_decimal::prelude::ToPrimitive;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Earlier values of one key that a rule is shown, the newest. A key with more has
-/// totals of its own, so that a row costs the same whatever came before it.
+/// Earlier values of one key that a rule is shown, the newest. Of what is older only sums
+/// are kept, so that a row costs the same whatever came before it.
 pub const MAX_ROWS_SHOWN: usize = 64;
 
 /// One earlier row: where it stands, and the value that is kept of it.
 #[derive(Debug, Clone)]
 pub struct WindowRow {
+    /// Number of its time of arrival (`memory::arrival_times`).
+    pub beat: u64,
     pub position: Arc<str>,
     pub value: ColumnValue,
 }
 
-/// Totals of one key, kept as rows come and go.
-#[derive(Debug, Default)]
-pub struct WindowTotals {
+/// Rows older than those shown, in buckets that go as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct OlderRows {
     pub count: usize,
     /// Of the amounts and whole numbers among the values.
     pub sum: WindowSum,
-    pub values: AHashMap<WindowValueKey, usize>,
-    pub newest: VecDeque<WindowRow>,
+    /// The newest bucket of each value; empty if no rule asks for values.
+    values: AHashMap<WindowValueKey, u64>,
+    buckets: VecDeque<WindowBucket>,
+}
+
+/// Rows that go together.
+#[derive(Debug, Clone, Default)]
+struct WindowBucket {
+    /// Span of time that the rows came in; each bucket has another one.
+    slot: i64,
+    id: u64,
+    /// Number of the newest one's time of arrival.
+    until: u64,
+    count: usize,
+    sum: WindowSum,
+    /// Values of which this was the newest bucket once.
+    values: Vec<WindowValueKey>,
 }
 
 /// A value as a key; equal amounts are one, however they are written.
@@ -50,18 +68,72 @@ fn key_of(value: &ColumnValue) -> WindowValueKey {
     }
 }
 
-impl WindowTotals {
-    pub fn add(&mut self, value: &ColumnValue, position: &Arc<str>) {
+impl OlderRows {
+    /// Takes a row that is shown no longer into the bucket of its slot; with its value if
+    /// `keeps_values`.
+    pub fn add(&mut self, row: &WindowRow, slot: i64, keeps_values: bool) {
         self.count += 1;
-        self.sum.move_by(value, true);
-        *self.values.entry(key_of(value)).or_default() += 1;
-        self.newest.push_back(WindowRow {
-            position: Arc::clone(position),
-            value: value.clone(),
-        });
-        if self.newest.len() > MAX_ROWS_SHOWN {
-            self.newest.pop_front();
+        self.sum.move_by(&row.value, true);
+        let id = match self.buckets.back() {
+            Some(last) if last.slot == slot => last.id,
+            last => {
+                let id = last.map_or(0, |last| last.id + 1);
+                self.buckets.push_back(WindowBucket {
+                    slot,
+                    id,
+                    ..WindowBucket::default()
+                });
+                id
+            }
+        };
+        let Some(bucket) = self.buckets.back_mut() else {
+            return;
+        };
+        bucket.until = bucket.until.max(row.beat);
+        bucket.count += 1;
+        bucket.sum.move_by(&row.value, true);
+        if keeps_values {
+            let key = key_of(&row.value);
+            if self.values.insert(key.clone(), id) != Some(id) {
+                bucket.values.push(key);
+            }
         }
+    }
+
+    /// Whether a bucket goes with everything that came before `first`.
+    pub fn has_past(&self, first: u64) -> bool {
+        self.buckets.front().is_some_and(|b| b.until < first)
+    }
+
+    /// Buckets go of which all rows came before `first`.
+    pub fn expire(&mut self, first: u64) {
+        while self.has_past(first) {
+            let Some(bucket) = self.buckets.pop_front() else {
+                return;
+            };
+            self.count = self.count.saturating_sub(bucket.count);
+            self.sum.take(&bucket.sum);
+            for key in bucket.values {
+                if self.values.get(&key) == Some(&bucket.id) {
+                    self.values.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Buckets and values: what its memory is reckoned by.
+    pub fn parts(&self) -> (usize, usize) {
+        (self.buckets.len(), self.values.len())
+    }
+
+    /// Different values among these rows and `newest`.
+    pub fn distinct(&self, newest: &[WindowRow]) -> usize {
+        let is_new = |at: usize| {
+            let value = &newest[at].value;
+            !newest[..at].iter().any(|row| row.value == *value)
+                && !self.values.contains_key(&key_of(value))
+        };
+        self.values.len() + (0..newest.len()).filter(|at| is_new(*at)).count()
     }
 
     /// Whether the value is among them.
@@ -72,20 +144,81 @@ impl WindowTotals {
             .any(|key| self.values.contains_key(key))
     }
 
-    /// The oldest goes; how many are left. With fewer than are shown, the newest here
-    /// would be too many: the window then counts them one by one again.
-    pub fn take(&mut self, value: &ColumnValue) -> usize {
-        self.count = self.count.saturating_sub(1);
-        self.sum.move_by(value, false);
-        let key = key_of(value);
-        if let Some(times) = self.values.get_mut(&key) {
-            *times -= 1;
-            if *times == 0 {
-                self.values.remove(&key);
+    pub fn put(&self, out: &mut Vec<u8>) {
+        put_number(out, self.count as u64);
+        self.sum.put(out);
+        put_number(out, self.buckets.len() as u64);
+        for bucket in &self.buckets {
+            put_signed(out, bucket.slot);
+            put_number(out, bucket.id);
+            put_number(out, bucket.until);
+            put_number(out, bucket.count as u64);
+            bucket.sum.put(out);
+            put_number(out, bucket.values.len() as u64);
+            for value in &bucket.values {
+                put_key(out, value);
+                // Whether it is still the newest one's.
+                out.push(u8::from(self.values.get(value) == Some(&bucket.id)));
             }
         }
-        self.count
     }
+
+    pub fn read(bytes: &mut ByteReader<'_>) -> Option<OlderRows> {
+        let mut older = OlderRows {
+            count: bytes.size()?,
+            sum: WindowSum::read(bytes)?,
+            ..OlderRows::default()
+        };
+        for _ in 0..bytes.size()? {
+            let mut bucket = WindowBucket {
+                slot: bytes.signed()?,
+                id: bytes.number()?,
+                until: bytes.number()?,
+                count: bytes.size()?,
+                sum: WindowSum::read(bytes)?,
+                values: Vec::new(),
+            };
+            for _ in 0..bytes.size()? {
+                let key = read_key(bytes)?;
+                if bytes.flag()? {
+                    older.values.insert(key.clone(), bucket.id);
+                }
+                bucket.values.push(key);
+            }
+            older.buckets.push_back(bucket);
+        }
+        Some(older)
+    }
+}
+
+fn put_key(out: &mut Vec<u8>, key: &WindowValueKey) {
+    match key {
+        WindowValueKey::Nothing => out.push(0),
+        WindowValueKey::Int(number) => {
+            out.push(1);
+            put_signed(out, *number);
+        }
+        WindowValueKey::Dec(amount) => {
+            out.push(2);
+            put_decimal(out, *amount);
+        }
+        WindowValueKey::Text(text) => {
+            out.push(3);
+            put_text(out, text);
+        }
+        WindowValueKey::Opaque => out.push(4),
+    }
+}
+
+fn read_key(bytes: &mut ByteReader<'_>) -> Option<WindowValueKey> {
+    Some(match bytes.byte()? {
+        0 => WindowValueKey::Nothing,
+        1 => WindowValueKey::Int(bytes.signed()?),
+        2 => WindowValueKey::Dec(bytes.decimal()?),
+        3 => WindowValueKey::Text(bytes.text()?.into()),
+        4 => WindowValueKey::Opaque,
+        _ => return None,
+    })
 }
 
 /// The keys of a value that a rule asks for: a number may be kept as either kind.

@@ -3,30 +3,29 @@
 
 use crate::rules::views::trace::{self, TracedInput, TracedRead};
 use crate::rules::views::values::{RhaiResult, equals, to_dynamic};
-use crate::rules::views::window_sum::WindowSum;
-use crate::rules::views::window_totals::{WindowRow, WindowTotals};
+use crate::rules::views::window_totals::{OlderRows, WindowRow};
 use rhai::{Array, Dynamic, Engine};
 use rust_decimal::Decimal;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// The rows before, as a rule sees them.
-#[derive(Debug, Clone)]
-pub enum WindowView {
-    Few(Arc<[WindowRow]>),
-    Many(Arc<Mutex<WindowTotals>>),
+#[derive(Debug, Clone, Default)]
+pub struct WindowView {
+    /// The newest, oldest first.
+    newest: Arc<Vec<WindowRow>>,
+    older: Option<Arc<OlderRows>>,
 }
 
 impl WindowView {
-    pub fn few(seen: Vec<WindowRow>) -> WindowView {
-        WindowView::Few(seen.into())
-    }
-
-    pub fn many(totals: &Arc<Mutex<WindowTotals>>) -> WindowView {
-        WindowView::Many(Arc::clone(totals))
+    pub fn new(newest: &Arc<Vec<WindowRow>>, older: Option<&Arc<OlderRows>>) -> WindowView {
+        WindowView {
+            newest: Arc::clone(newest),
+            older: older.map(Arc::clone),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
-        matches!(self, WindowView::Few(seen) if seen.is_empty())
+        self.newest.is_empty() && self.older.is_none()
     }
 
     /// Their positions, of the newest.
@@ -35,42 +34,30 @@ impl WindowView {
             position: seen.position.to_string(),
             what: "earlier row".to_owned(),
         };
-        match self {
-            WindowView::Few(seen) => seen.iter().map(input).collect(),
-            WindowView::Many(totals) => locked(totals).newest.iter().map(input).collect(),
-        }
+        self.newest.iter().map(input).collect()
     }
 
     fn count(&mut self) -> i64 {
-        let count = match self {
-            WindowView::Few(seen) => seen.len(),
-            WindowView::Many(totals) => locked(totals).count,
-        };
+        let older = self.older.as_ref().map_or(0, |older| older.count);
+        let count = self.newest.len() + older;
         noted("count", || Some(count.to_string()));
         i64::try_from(count).unwrap_or(i64::MAX)
     }
 
     fn sum(&mut self) -> RhaiResult<Decimal> {
-        let sum = match self {
-            WindowView::Few(seen) => {
-                let mut sum = WindowSum::default();
-                seen.iter().for_each(|seen| sum.move_by(&seen.value, true));
-                sum
-            }
-            WindowView::Many(totals) => locked(totals).sum,
-        };
+        let mut sum = self.older.as_ref().map(|o| o.sum).unwrap_or_default();
+        for seen in self.newest.iter() {
+            sum.move_by(&seen.value, true);
+        }
         let checked_sum = sum.checked_sum()?;
         noted("sum", || Some(checked_sum.to_string()));
         Ok(checked_sum)
     }
 
     fn distinct(&mut self) -> i64 {
-        let distinct = match self {
-            WindowView::Few(seen) => {
-                let new = |at: usize| !seen[..at].iter().any(|s| s.value == seen[at].value);
-                (0..seen.len()).filter(|at| new(*at)).count()
-            }
-            WindowView::Many(totals) => locked(totals).values.len(),
+        let distinct = match &self.older {
+            Some(older) => older.distinct(&self.newest),
+            None => OlderRows::default().distinct(&self.newest),
         };
         noted("distinct", || Some(distinct.to_string()));
         i64::try_from(distinct).unwrap_or(i64::MAX)
@@ -79,13 +66,8 @@ impl WindowView {
     /// A column has one kind of values, so the newest tell whether `wanted` can be
     /// compared with all of them.
     fn seen(&mut self, wanted: Dynamic) -> RhaiResult<bool> {
-        let seen = match self {
-            WindowView::Few(seen) => is_among(seen.iter(), &wanted)?,
-            WindowView::Many(totals) => {
-                let totals = locked(totals);
-                is_among(totals.newest.iter(), &wanted)? || totals.has(&wanted)
-            }
-        };
+        let seen = is_among(self.newest.iter(), &wanted)?
+            || self.older.as_ref().is_some_and(|o| o.has(&wanted));
         noted(&format!("seen({wanted})"), || Some(seen.to_string()));
         Ok(seen)
     }
@@ -93,14 +75,7 @@ impl WindowView {
     /// The newest, oldest first.
     fn values(&mut self) -> RhaiResult<Array> {
         let values = |seen: &WindowRow| to_dynamic(&seen.value, "keep");
-        let shown: Array = match self {
-            WindowView::Few(seen) => seen.iter().map(values).collect::<RhaiResult<_>>()?,
-            WindowView::Many(totals) => locked(totals)
-                .newest
-                .iter()
-                .map(values)
-                .collect::<RhaiResult<_>>()?,
-        };
+        let shown: Array = self.newest.iter().map(values).collect::<RhaiResult<_>>()?;
         noted("values", || {
             Some(
                 shown
@@ -121,10 +96,6 @@ fn is_among<'a>(rows: impl Iterator<Item = &'a WindowRow>, wanted: &Dynamic) -> 
         found |= equals(&row.value, wanted, "the kept column")?;
     }
     Ok(found)
-}
-
-fn locked(totals: &Mutex<WindowTotals>) -> std::sync::MutexGuard<'_, WindowTotals> {
-    totals.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn noted(name: &str, value: impl FnOnce() -> Option<String>) {
