@@ -166,3 +166,39 @@ fn rows_go_by_the_cores_word_or_by_their_age() {
     assert_eq!(expired(NOW_US - 31 * 86_400_000_000), []);
     assert_eq!(expired(NOW_US), [("suppression".to_owned(), 1)]);
 }
+
+/// A feed tells money as a text; it is the same row.
+#[test]
+fn a_row_of_a_feed_is_the_same_row() {
+    let values = |amount: ColumnValue| {
+        let number = ColumnValue::Int;
+        vec![
+            text("s"),
+            text("provenance"),
+            text("A"),
+            text("why"),
+            text("ann"),
+            amount.clone(),
+            amount,
+            number(2),
+            number(1),
+            number(9),
+            ColumnValue::Null,
+            ColumnValue::Null,
+        ]
+    };
+    let stored = signed(
+        "suppression",
+        values(ColumnValue::Dec("1.5".parse().unwrap())),
+        None,
+    );
+    let mac = stored.last().cloned().unwrap();
+    let all = columns("suppression");
+    let told = |amount: &str| {
+        let mut row = values(text(amount));
+        row.push(mac.clone());
+        judged(true, vec![change("suppression", &all, None, Some(&row))])
+    };
+    assert_eq!(told("1.5000"), []);
+    assert_eq!(told("1.5001"), [("suppression".to_owned(), 1)]);
+}
