@@ -129,7 +129,10 @@ fn feed(
     items: u64,
     accounts: u64,
 ) -> anyhow::Result<()> {
-    let table = Arc::new(TableSchema::new("entry", COLUMNS.map(str::to_owned).to_vec()));
+    let table = Arc::new(TableSchema::new(
+        "entry",
+        COLUMNS.map(str::to_owned).to_vec(),
+    ));
     let (mut beat, mut found) = (i64::MIN, Vec::new());
     for number in from / ROWS..to / ROWS {
         team.evaluate(&transaction(&table, number, accounts), &mut found);

@@ -147,6 +147,7 @@ impl CommitterSetup {
                 schemas: self.schemas.clone(),
                 owner: self.committer.owner.as_str().into(),
                 seal: self.committer.seal.clone(),
+                local: LocalCheckpoint::new(None, guard_rows()),
             },
             health: self.committer.health.clone(),
             rules: self.committer.rules.clone(),

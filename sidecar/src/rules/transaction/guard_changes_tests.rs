@@ -21,10 +21,10 @@ fn change(
     after: Option<&[ColumnValue]>,
 ) -> Arc<RowChange> {
     Arc::new(RowChange {
-        table: Arc::new(TableSchema {
-            name: table.to_owned(),
-            columns: columns.iter().map(|c| (*c).to_owned()).collect(),
-        }),
+        table: Arc::new(TableSchema::new(
+            table,
+            columns.iter().map(|c| (*c).to_owned()).collect(),
+        )),
         op: match (before, after) {
             (None, _) => ChangeOp::Insert,
             (_, None) => ChangeOp::Delete,
