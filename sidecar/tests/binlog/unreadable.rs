@@ -29,7 +29,6 @@ pub async fn unreadable(server: &TestServer) {
     let lost = tail(server, 905, &never, StartPosition::Now);
     lost.blind_with("position lost").await;
     drop(lost);
-
     // What a dead primary had and this one never got: MySQL itself would go on.
     if server.flavour() == Flavour::MySql {
         let more = format!(
