@@ -103,7 +103,6 @@ pub async fn run(options: BenchArgs) -> anyhow::Result<()> {
     }
     if let Some(BenchCommand::Restart { items, accounts }) = &options.only {
         let dir = options.dir.join("restart");
-        fresh(&dir)?;
         let figures = bench::restart::measure(&dir, *items, *accounts)?;
         return print_report(&figures, RESTART_REPORT_PATH);
     }
