@@ -13,6 +13,14 @@ use sluice_drill::stage::{DrillStage, StageOptions};
 use sluice_tests::{TestStage, options, tail};
 use std::time::{Duration, Instant};
 
+/// Verdicts and open breakers, but for what is said to be unknown: events that were published
+/// while nobody read accuse nobody.
+async fn accused(stage: &DrillStage) -> anyhow::Result<(Vec<String>, Vec<String>)> {
+    let (mut verdicts, open) = said(stage).await?;
+    verdicts.retain(|verdict| !verdict.ends_with(" unknown"));
+    Ok((verdicts, open))
+}
+
 /// Forgets every binlog file but the newest.
 async fn purge(stage: &DrillStage) -> anyhow::Result<()> {
     let mut conn = sql::connect(&stage.url).await?;
@@ -97,7 +105,7 @@ async fn a_purged_position_is_closed_by_itself_whatever_dies_meanwhile() -> anyh
         .open(&set.stage, 50, Duration::from_secs(7))
         .await?;
     set.everything_is_evaluated().await?;
-    let (verdicts, open) = said(&set.stage).await?;
+    let (verdicts, open) = accused(&set.stage).await?;
     ensure!(verdicts.len() == 2, "{verdicts:#?}");
     ensure!(
         verdicts.contains(&"books_at_rest A00017 A00017/CNY: available+9.0000".to_owned()),
@@ -143,7 +151,7 @@ async fn a_checkpoint_that_a_person_deleted_is_no_first_start() -> anyhow::Resul
         .open(&set.stage, 50, Duration::from_secs(7))
         .await?;
     set.everything_is_evaluated().await?;
-    let (verdicts, open) = said(&set.stage).await?;
+    let (verdicts, open) = accused(&set.stage).await?;
     // What lay between was not read, and honest business is accused of nothing.
     let told: Vec<&str> = verdicts
         .iter()
