@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The words of `sluice`: orders and rules are looked at and decided by people.
-const OPERATOR_WORDS: [&str; 9] = [
-    "orders", "breakers", "rules", "verdicts", "routing", "events", "audit", "record", "backtest",
+const OPERATOR_WORDS: [&str; 10] = [
+    "orders", "breakers", "guard", "rules", "verdicts", "routing", "events", "audit", "record",
+    "backtest",
 ];
 /// The words of `sluice-drill`: each starts servers, load or faults of its own.
 const DRILL_WORDS: [&str; 5] = ["channel", "demo", "up", "bench", "kafka"];

@@ -13,7 +13,7 @@ use sluice_contract::keys::SigningKeys;
 use sluice_contract::money::column_units;
 use sluice_contract::order::OrderState;
 use sluice_contract::provenance::{
-    OrderSealKey, OrderSealKeys, SealError, SealedRequest, SealedSending,
+    EffectField, OrderSealKey, OrderSealKeys, SealError, SealedRequest, SealedSending, is_guard_row,
 };
 use sluice_contract::settings::Secret;
 
@@ -174,6 +174,9 @@ pub struct OrderSeals {
     /// Sign and verify what is not an order.
     keys: SigningKeys,
     order_keys: OrderSealKeys,
+    /// The keys by which limit totals and routing may be signed: nobody signs a row anew that
+    /// nothing changes.
+    row_keys: Vec<SigningKeys>,
     /// Orders that were made before this, in ms since 1970 UTC, may have no seals: 0 for
     /// none.
     unsealed_until_ms: i64,
@@ -183,10 +186,13 @@ pub struct OrderSeals {
 impl OrderSeals {
     /// Makes a checker of seals made with one of the provenance keys, or with one of the
     /// `retired` ones: those sign nothing, but whoever has one can still make what it vouches
-    /// for: orders' seals and results of their bookings.
+    /// for: orders' seals, results of their bookings, limit totals and routing.
     pub fn new(keys: &SigningKeys, retired: &[Secret], unsealed_until_ms: i64) -> Self {
         OrderSeals {
             order_keys: OrderSealKeys::new(keys.all().chain(retired)),
+            row_keys: std::iter::once(keys.clone())
+                .chain(retired.iter().cloned().map(SigningKeys::from))
+                .collect(),
             keys: keys.clone(),
             unsealed_until_ms,
             signed_since: SignedSince::default(),
@@ -208,6 +214,12 @@ impl OrderSeals {
     /// The provenance keys: two while one replaces the other.
     pub fn keys(&self) -> &SigningKeys {
         &self.keys
+    }
+
+    /// Tells whether a core or an operator signed the row of `table`; constant time for each key.
+    pub fn is_signed_row(&self, table: &str, fields: &[EffectField<'_>], mac: &str) -> bool {
+        let mut keys = self.row_keys.iter();
+        keys.any(|keys| is_guard_row(keys, table, fields, mac))
     }
 
     /// The key that units of work are signed with.

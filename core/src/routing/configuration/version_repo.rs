@@ -5,7 +5,7 @@ use crate::orders::OrderSeals;
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use sluice_contract::provenance::EffectField::{self, Int, Text};
-use sluice_contract::provenance::{guard_mac, is_guard_row};
+use sluice_contract::provenance::guard_mac;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql::Conn;
 
@@ -64,7 +64,7 @@ pub async fn signed_active_version(
         return Ok((0, !ever));
     };
     let row = active_fields(version, epoch, updated_us);
-    let signed = || mac.is_some_and(|mac| is_guard_row(seals.keys(), "route_active", &row, &mac));
+    let signed = || mac.is_some_and(|mac| seals.is_signed_row("route_active", &row, &mac));
     Ok((version, !is_required || signed()))
 }
 

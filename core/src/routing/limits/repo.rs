@@ -14,7 +14,7 @@ use anyhow::Context;
 use rust_decimal::Decimal;
 use sluice_contract::money::column_units;
 use sluice_contract::provenance::EffectField::{self, Int, Text};
-use sluice_contract::provenance::{guard_mac, is_guard_row};
+use sluice_contract::provenance::guard_mac;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql::{Conn, SqlLiteral, in_list, push_row};
 use std::collections::BTreeSet;
@@ -57,7 +57,7 @@ fn fields<'a>(at: &'a LimitTotalKey, amount: Decimal, version: i64) -> [EffectFi
 /// Whether a total may be counted on: a core wrote it, or it may be from before cores signed.
 fn is_believed(seals: &OrderSeals, total: &LimitTotal, mac: Option<&str>) -> bool {
     let row = fields(&total.at, total.amount, total.version);
-    let signed = mac.is_some_and(|mac| is_guard_row(seals.keys(), "limit_total", &row, mac));
+    let signed = mac.is_some_and(|mac| seals.is_signed_row("limit_total", &row, mac));
     let is_believed = signed || !seals.signed_since().is_required_of(&total.at.period);
     if !is_believed {
         METRICS
