@@ -54,19 +54,15 @@ pub(super) async fn purge_cases(
     if rows.is_empty() {
         return Ok(0);
     }
-    let which = format!(
-        "(account_id,order_id) IN {} AND state='closed' AND closed_us<{before_us}",
-        pairs_of(&rows)
+    let pairs = pairs_of(&rows);
+    let lock = format!(
+        "SELECT account_id,order_id,kind,detail FROM cases WHERE (account_id,order_id) IN {pairs} \
+         AND state='closed' AND closed_us<{before_us} FOR UPDATE"
     );
-    let lock =
-        format!("SELECT account_id,order_id,kind,detail FROM cases WHERE {which} FOR UPDATE");
-    delete_signed(
-        conn,
-        key,
-        ("cases", &lock),
-        format!("DELETE FROM cases WHERE {which}"),
-    )
-    .await
+    let delete = format!(
+        "DELETE FROM cases WHERE (account_id,order_id) IN {pairs} AND state='closed' AND closed_us<{before_us}"
+    );
+    delete_signed(conn, key, ("cases", &lock), delete).await
 }
 
 /// Locks rows, signs that exactly these go, and deletes them. `lock` selects the four columns of

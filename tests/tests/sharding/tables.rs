@@ -18,7 +18,7 @@ pub(super) const TABLES_BY_ACCOUNT: [&str; 12] = [
 
 /// Tables that are unique by something else, or are no money's: what leads their
 /// primary key, and how they are kept.
-pub(super) const OTHER_TABLES: [(&str, &str, &str); 19] = [
+pub(super) const OTHER_TABLES: [(&str, &str, &str); 20] = [
     (
         "idempotency",
         "client",
@@ -44,6 +44,11 @@ pub(super) const OTHER_TABLES: [(&str, &str, &str); 19] = [
     ),
     ("breaker_transition", "point", "beside breaker"),
     ("breaker_seal", "name", "one row beside breaker; replicated"),
+    (
+        "guard_seal",
+        "name",
+        "one row beside breaker_seal; replicated",
+    ),
     (
         "verdict",
         "verdict_id",
