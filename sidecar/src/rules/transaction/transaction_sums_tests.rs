@@ -70,7 +70,7 @@ fn plain(
 }
 
 /// Keys and amounts that a rule would be told.
-fn told(found: Array, names: &[&str]) -> BTreeMap<Key, Vec<Decimal>> {
+fn named_sums(found: Array, names: &[&str]) -> BTreeMap<Key, Vec<Decimal>> {
     let read = |one: Dynamic| {
         let map = one.cast::<Map>();
         let key: Vec<String> = map["key"]
@@ -107,7 +107,7 @@ proptest! {
             let mut moves = TransactionSums::moves(&of, "balance", &keys, "amount").unwrap();
             let nonzero = booked.iter().filter(|(_, sum)| **sum != 0);
             let nonzero = nonzero.map(|(key, sum)| (key.clone(), vec![dec(*sum)])).collect();
-            prop_assert_eq!(told(net.nonzero(), &["amount"]), nonzero);
+            prop_assert_eq!(named_sums(net.nonzero(), &["amount"]), nonzero);
             let all = booked.keys().chain(moved.keys()).cloned();
             let sides = all.map(|key| {
                 let side = |of: &BTreeMap<Key, i64>| of.get(&key).copied().unwrap_or_default();
@@ -118,7 +118,7 @@ proptest! {
                 .filter(|(_, (left, right))| left != right)
                 .map(|(key, (left, right))| (key, vec![dec(left), dec(right)]))
                 .collect();
-            prop_assert_eq!(told(moves.differs(net), &["left", "right"]), differing);
+            prop_assert_eq!(named_sums(moves.differs(net), &["left", "right"]), differing);
         }
     }
 }
