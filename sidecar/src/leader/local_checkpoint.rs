@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const FILE_NAME: &str = "checkpoint.json";
+/// Stands where a source's name would: the mark of signed rows, its version in the place of
+/// `replay_from`. So the one MAC covers it too.
+const MARK_SOURCE: &str = "guard_seal";
 
 /// The copy's file; without a folder nothing is kept. Clones share it.
 #[derive(Clone)]
@@ -48,6 +51,11 @@ impl LocalCheckpoint {
         let Some(folder) = self.folder.clone() else {
             return;
         };
+        let mark = self.rows.mark().map(|mark| CopiedPosition {
+            source: MARK_SOURCE.to_owned(),
+            position: mark.position,
+            replay_from: mark.version.to_string(),
+        });
         let sources: Vec<CopiedPosition> = rows
             .iter()
             .map(|row| CopiedPosition {
@@ -55,6 +63,7 @@ impl LocalCheckpoint {
                 position: row.position.clone(),
                 replay_from: row.replay_from.clone(),
             })
+            .chain(mark)
             .collect();
         let mac = copy_mac(self.rows.keys().current(), epoch, &texts(&sources));
         let file = CopyFile {
@@ -67,6 +76,13 @@ impl LocalCheckpoint {
         if let Err(error) = written {
             tracing::error!("this host's copy of the checkpoint can't be written: {error:#}");
         }
+    }
+
+    /// Reads the mark of signed rows as it was known at the last checkpoint: version and
+    /// position.
+    pub fn read_mark(&self) -> Option<(i64, String)> {
+        let copy = self.read(MARK_SOURCE)?;
+        Some((copy.replay_from.parse().ok()?, copy.position))
     }
 
     /// Reads this host's copy of a source's position. One that is not genuine is told, and
