@@ -160,6 +160,11 @@ mod tests {
         assert_eq!(kept.read("binlog"), Some(last[0].clone()));
         assert_eq!(kept.read("kafka"), Some(last[1].clone()));
         assert_eq!(kept.read("changes"), None);
+        assert_eq!(kept.read_mark(), None);
+        rows.learn_copy(2, "0-1-4".to_owned());
+        kept.keep(3, &last).await;
+        assert_eq!(kept.read_mark(), Some((2, "0-1-4".to_owned())));
+        assert_eq!(kept.read("kafka"), Some(last[1].clone()));
         let path = folder.join(FILE_NAME);
         let text = std::fs::read_to_string(&path)?;
         std::fs::write(&path, text.replace("0-1-9", "0-1-99"))?;
