@@ -81,7 +81,7 @@ async fn a_timed_change_closes_what_a_budget_opened_alone(set: &mut CommitterSet
 async fn a_finding_that_was_written_before_it_stops_all_the_same(set: &mut CommitterSetup) {
     let mut conn = set.server.conn().await;
     for (id, life) in [(1, "answered"), (2, "open")] {
-        let point = ["cash_in", "cash_out"][id - 1];
+        let point = ["refund", "cash_out"][id - 1];
         let found = Verdict {
             verdict_id: format!("{id:032x}"),
             ..verdict("guard_row", "", &format!("{point}/all/*"))

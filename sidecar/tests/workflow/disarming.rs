@@ -87,7 +87,7 @@ async fn a_changed_proposal_is_nobodys(stage: &WorkflowSetup, one: &WorkflowSide
     let stored: Option<(String, String, String)> = conn.query_first(stored).await.unwrap();
     let (content, reason, hash) = stored.unwrap();
     let put = "UPDATE t_guard.rule_proposal SET content=?, rule_hash=?";
-    let other = content.replace("cash_out", "cash_in");
+    let other = content.replace("cash_out", "refund");
     assert_ne!(other, content);
     conn.exec_drop(put, (&other, &hash)).await.unwrap();
     one.refused(APPROVE, BOB_TOKEN, yes.clone(), "was changed since")
@@ -98,7 +98,7 @@ async fn a_changed_proposal_is_nobodys(stage: &WorkflowSetup, one: &WorkflowSide
     conn.exec_drop(put, (&other, &other_hash)).await.unwrap();
     let mut named = yes.clone();
     named["hash"] = json!(other_hash);
-    one.refused(APPROVE, BOB_TOKEN, named, "is a reset of cash_in")
+    one.refused(APPROVE, BOB_TOKEN, named, "is a reset of refund")
         .await;
     conn.exec_drop(put, (&content, &hash)).await.unwrap();
 }
