@@ -93,7 +93,7 @@ pub async fn was_closed<Q: Queryable>(
     key: &BreakerKey,
 ) -> mysql_async::Result<bool> {
     const MAX_READ: u32 = 100;
-    type MoveColumns = (Option<String>, String, String, i64, i64, Option<String>);
+    type ClosingColumns = (Option<String>, String, String, i64, i64, Option<String>);
     let sql = format!(
         "SELECT verdict_id, reason, changed_by, version, changed_us, mac FROM {}.breaker_transition \
          WHERE point = :point AND scope = :scope AND scope_key = :key AND state = 'closed' \
@@ -103,7 +103,7 @@ pub async fn was_closed<Q: Queryable>(
     let named = params! {
         "point" => key.point.as_str(), "scope" => key.scope.as_str(), "key" => &key.key,
     };
-    let moves: Vec<MoveColumns> = conn.exec(sql, named).await?;
+    let moves: Vec<ClosingColumns> = conn.exec(sql, named).await?;
     Ok(moves
         .into_iter()
         .any(|(verdict_id, reason, by, version, at_us, mac)| {

@@ -80,7 +80,7 @@ async fn everybody_goes_on_by_two(stage: &WorkflowSetup, one: &WorkflowSidecar) 
         .await;
 }
 
-/// Whoever can write the row must not have the second person's yes for another thing.
+/// A stranger who can write the row must not have the second person's yes for another thing.
 async fn a_changed_proposal_is_nobodys(stage: &WorkflowSetup, one: &WorkflowSidecar, yes: &Value) {
     let mut conn = stage.server.conn().await;
     let stored = "SELECT content, reason, rule_hash FROM t_guard.rule_proposal";

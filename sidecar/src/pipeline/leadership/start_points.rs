@@ -164,7 +164,7 @@ async fn begin_mark(
 /// there is a mark. `position` is where reading begins, not what the checkpoint asks for: a
 /// mark between the two would never be passed.
 pub(super) fn is_behind_mark(
-    mark: Option<&GuardMark>,
+    mark: Option<GuardMark>,
     flavour: Flavour,
     position: &str,
 ) -> anyhow::Result<bool> {
@@ -353,7 +353,7 @@ mod tests {
             sealed_by: "ann".to_owned(),
             sealed_us: 1,
         };
-        let behind = |flavour, position| is_behind_mark(Some(&mark), flavour, position);
+        let behind = |flavour, position| is_behind_mark(Some(mark.clone()), flavour, position);
         // The checkpoint asks for 40, the written state goes on from 60: the mark is not read.
         assert!(!behind(Flavour::MariaDb, "0-1-40")?);
         assert!(behind(Flavour::MariaDb, "0-1-50")?);

@@ -254,7 +254,7 @@ fn taken_away(change: &RowChange) -> RowJudgement<'_> {
     }
 }
 
-/// What a genuine row's versions don't show: the deed, if it is one.
+/// A deed that the versions of a genuine row don't show, if it is one.
 fn undone(change: &RowChange) -> Option<&'static str> {
     let (before, after) = (change.before.as_ref()?, change.after.as_ref());
     match change.table.name.as_str() {

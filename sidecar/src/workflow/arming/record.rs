@@ -62,8 +62,8 @@ pub async fn record_verdicts(
     Ok(judged)
 }
 
-/// Those of the built-in rules that nobody has answered, whoever wrote their rows: their
-/// breakers open anyway, which does nothing where they are open. Only a person's reset answers
+/// Finds the verdicts of built-in rules that nobody has answered, whoever wrote their rows:
+/// their breakers open anyway, which does nothing where they are open. Only a person's reset answers
 /// one, and a reset stands in the signed history.
 async fn unanswered<'a>(
     tx: &mut Transaction<'_>,
