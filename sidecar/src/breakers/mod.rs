@@ -41,19 +41,30 @@ pub async fn apply(
     wanted: &BreakerMove,
 ) -> mysql_async::Result<BreakerMoveResult> {
     let mut tx = conn.start_transaction(TxOpts::default()).await?;
-    let before = seal.lock(&mut tx, schemas).await?;
-    if let (SealState::Broken(why), BreakerState::Closed) = (&before, wanted.to) {
-        return Ok(BreakerMoveResult::SealBroken(why));
-    }
-    let at_us = before.time_of_move(wanted.at_us);
-    let moved = repo::apply(&mut tx, schemas, seal.rows(), wanted, at_us).await?;
-    let version = match moved {
-        BreakerMoveResult::To(_) => seal.renew(&mut tx, schemas, &before).await?,
-        BreakerMoveResult::AlreadyThere | BreakerMoveResult::SealBroken(_) => None,
-    };
+    let (moved, version) = apply_within(&mut tx, schemas, seal, wanted).await?;
     tx.commit().await?;
     seal.committed(version);
     Ok(moved)
+}
+
+/// As `apply`, in the caller's transaction; the seal's version is for `committed`, behind it.
+pub async fn apply_within(
+    tx: &mut Transaction<'_>,
+    schemas: &Schemas,
+    seal: &BreakerSeal,
+    wanted: &BreakerMove,
+) -> mysql_async::Result<(BreakerMoveResult, Option<i64>)> {
+    let before = seal.lock(tx, schemas).await?;
+    if let (SealState::Broken(why), BreakerState::Closed) = (&before, wanted.to) {
+        return Ok((BreakerMoveResult::SealBroken(why), None));
+    }
+    let at_us = before.time_of_move(wanted.at_us);
+    let moved = repo::apply(tx, schemas, seal.rows(), wanted, at_us).await?;
+    let version = match moved {
+        BreakerMoveResult::To(_) => seal.renew(tx, schemas, &before).await?,
+        BreakerMoveResult::AlreadyThere | BreakerMoveResult::SealBroken(_) => None,
+    };
+    Ok((moved, version))
 }
 
 /// Seals the breakers as they are, for a person who has looked at each; returns the

@@ -85,6 +85,86 @@ fn fields(wanted: &BreakerMove, version: i64, at_us: i64) -> [EffectField<'_>; 9
     ]
 }
 
+/// Tells whether a person has ever closed a breaker, as the signed history says.
+pub async fn was_closed<Q: Queryable>(
+    conn: &mut Q,
+    schemas: &Schemas,
+    rows: &GuardRows,
+    key: &BreakerKey,
+) -> mysql_async::Result<bool> {
+    const MAX_READ: u32 = 100;
+    type ClosingColumns = (Option<String>, String, String, i64, i64, Option<String>);
+    let sql = format!(
+        "SELECT verdict_id, reason, changed_by, version, changed_us, mac FROM {}.breaker_transition \
+         WHERE point = :point AND scope = :scope AND scope_key = :key AND state = 'closed' \
+         AND changed_by <> 'sidecar' ORDER BY version DESC LIMIT {MAX_READ}",
+        schemas.guard
+    );
+    let named = params! {
+        "point" => key.point.as_str(), "scope" => key.scope.as_str(), "key" => &key.key,
+    };
+    let moves: Vec<ClosingColumns> = conn.exec(sql, named).await?;
+    Ok(moves
+        .into_iter()
+        .any(|(verdict_id, reason, by, version, at_us, mac)| {
+            let to = BreakerState::Closed;
+            let moved = BreakerMove {
+                key: key.clone(),
+                to,
+                verdict_id,
+                reason,
+                by,
+                at_us,
+            };
+            let row = fields(&moved, version, at_us);
+            rows.holds("breaker_transition", &row, mac.as_deref())
+        }))
+}
+
+/// Reads a breaker's last move with its version, if a sidecar wrote the row; the caller holds
+/// the seal's lock.
+pub async fn last_move<Q: Queryable>(
+    conn: &mut Q,
+    schemas: &Schemas,
+    rows: &GuardRows,
+    key: &BreakerKey,
+) -> mysql_async::Result<Option<(BreakerMove, i64)>> {
+    type MoveColumns = (
+        String,
+        Option<String>,
+        String,
+        String,
+        i64,
+        i64,
+        Option<String>,
+    );
+    let sql = format!(
+        "SELECT state, verdict_id, reason, changed_by, version, updated_us, mac FROM {}.breaker \
+         WHERE point = :point AND scope = :scope AND scope_key = :key",
+        schemas.guard
+    );
+    let named = params! {
+        "point" => key.point.as_str(), "scope" => key.scope.as_str(), "key" => &key.key,
+    };
+    let row: Option<MoveColumns> = conn.exec_first(sql, named).await?;
+    let Some((state, verdict_id, reason, by, version, at_us, mac)) = row else {
+        return Ok(None);
+    };
+    let Ok(to) = state.parse() else {
+        return Ok(None);
+    };
+    let moved = BreakerMove {
+        key: key.clone(),
+        to,
+        verdict_id,
+        reason,
+        by,
+        at_us,
+    };
+    let is_ours = rows.holds("breaker", &fields(&moved, version, at_us), mac.as_deref());
+    Ok(is_ours.then_some((moved, version)))
+}
+
 /// Reads those of `keys` that are open, as `point/scope/key`.
 pub async fn open_among<Q: Queryable>(
     conn: &mut Q,

@@ -13,6 +13,16 @@ pub const MARK_NAME: &str = "rows";
 /// Author of a mark that no person set.
 const FIRST_START: &str = "the first start";
 
+/// Whether the mark that stands in the table is genuine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoredMark {
+    /// None stands there.
+    Missing,
+    /// Somebody else than a sidecar wrote it.
+    Foreign,
+    Genuine,
+}
+
 /// A mark as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardMark {
@@ -51,10 +61,13 @@ impl GuardRows {
         conn: &mut Conn,
         schemas: &Schemas,
         position: &str,
-    ) -> mysql_async::Result<()> {
-        self.refresh(conn, schemas).await?;
-        if self.is_sealed() || mark_repo::has_history(conn, schemas).await? {
-            return Ok(());
+    ) -> mysql_async::Result<StoredMark> {
+        let stored = self.refresh(conn, schemas).await?;
+        if stored != StoredMark::Missing
+            || self.is_sealed()
+            || mark_repo::has_history(conn, schemas).await?
+        {
+            return Ok(stored);
         }
         let mark = GuardMark {
             version: 1,
@@ -68,19 +81,37 @@ impl GuardRows {
         self.refresh(conn, schemas).await
     }
 
-    /// Learns the mark that stands in the table, if it is genuine.
+    /// Learns the mark that stands in the table. One that is not genuine says that there was
+    /// one: every row must be signed, wherever the real one began.
     ///
     /// # Errors
     /// The database's.
-    pub async fn refresh(&self, conn: &mut Conn, schemas: &Schemas) -> mysql_async::Result<()> {
-        if let Some((mark, mac)) = mark_repo::read(conn, schemas).await? {
-            if self.is_signed("guard_seal", &mark.fields(), Some(&mac)) {
-                self.learn(mark);
-            } else {
-                tracing::error!("the mark of signed rows is not signed itself: ignored");
-            }
+    pub async fn refresh(
+        &self,
+        conn: &mut Conn,
+        schemas: &Schemas,
+    ) -> mysql_async::Result<StoredMark> {
+        let Some((mark, mac)) = mark_repo::read(conn, schemas).await? else {
+            return Ok(StoredMark::Missing);
+        };
+        if self.is_signed("guard_seal", &mark.fields(), Some(&mac)) {
+            self.learn(mark);
+            return Ok(StoredMark::Genuine);
         }
-        Ok(())
+        tracing::error!("the mark of signed rows is not signed itself: every row must be signed");
+        self.learn_copy(0, String::new());
+        Ok(StoredMark::Foreign)
+    }
+
+    /// Learns a mark from this host's copy: the row is gone, or another.
+    pub fn learn_copy(&self, version: i64, position: String) {
+        self.learn(GuardMark {
+            version,
+            position,
+            unsigned_month: String::new(),
+            sealed_by: String::new(),
+            sealed_us: 0,
+        });
     }
 
     /// Sets the mark for a person who has looked at everything: from here on each row must be
@@ -100,7 +131,7 @@ impl GuardRows {
         let known = self.mark().map_or(0, |mark| mark.version);
         let month: String = trade_time(at_us, "UTC")?.chars().take(6).collect();
         let mark = GuardMark {
-            version: stored.max(known) + 1,
+            version: stored.max(known).saturating_add(1),
             position: position.to_owned(),
             unsigned_month: month,
             sealed_by: by.to_owned(),

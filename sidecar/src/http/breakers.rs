@@ -12,6 +12,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use mysql_async::TxOpts;
 use serde::Deserialize;
 use serde_json::json;
 use sluice_contract::breaker::{BreakerKey, BreakerState};
@@ -58,8 +59,13 @@ pub(super) async fn trip(
     let breaker = wanted.key.to_string();
     let moved = async {
         let mut conn = db.conn().await?;
-        let moved = breakers::apply(&mut conn, &db.schemas, &db.seal, &wanted).await?;
-        timed::repo::forget(&mut conn, &db.schemas, TimedKind::Breaker, &breaker).await?;
+        let mut tx = conn.start_transaction(TxOpts::default()).await?;
+        let (moved, sealed) =
+            breakers::apply_within(&mut tx, &db.schemas, &db.seal, &wanted).await?;
+        // With the move: else a crash between the two would let its time end it.
+        timed::repo::forget(&mut tx, &db.schemas, TimedKind::Breaker, &breaker).await?;
+        tx.commit().await?;
+        db.seal.committed(sealed);
         Ok(moved)
     };
     let state = wanted.to.as_str();

@@ -105,15 +105,18 @@ async fn disarm(
     match step {
         DisarmingStep::Reset => {
             let mut wanted: crate::workflow::resets::BreakerReset = content(proposal)?;
+            is_of(proposal, &wanted.key.to_string())?;
             wanted.reason = reason;
             resets::carry_out(db, &wanted, by).await
         }
         DisarmingStep::ResetMany => {
             let asked: BulkResetBody = content(proposal)?;
+            is_of(proposal, &asked.subject())?;
             resets::carry_out_many(db, &asked, (by, &reason)).await
         }
         DisarmingStep::Suppress => {
             let mut made: crate::workflow::suppressions::Suppression = content(proposal)?;
+            is_of(proposal, &made.id)?;
             made.reason = cut(
                 &format!("{}; approved by {by}", proposal.reason),
                 MAX_REASON_CHARS,
@@ -124,10 +127,11 @@ async fn disarm(
             let version = proposal
                 .content
                 .as_ref()
-                .and_then(|c| c["version"].as_i64());
+                .and_then(|c| c["version"].as_i64())
+                .unwrap_or_default();
+            is_of(proposal, &format!("set {version}"))?;
             let why = (by, proposal.reason.as_str());
-            let done =
-                promotion::roll_back(context, version.unwrap_or_default(), why, Some(first)).await;
+            let done = promotion::roll_back(context, version, why, Some(first)).await;
             Ok(promotion_response(done))
         }
         DisarmingStep::Demote => {
@@ -153,6 +157,19 @@ async fn disarm(
 fn content<T: DeserializeOwned>(proposal: &PromotionProposal) -> Result<T, Box<Response>> {
     let content = proposal.content.clone().unwrap_or(Value::Null);
     serde_json::from_value(content).map_err(|_| Box::new(promotion_response(unreadable())))
+}
+
+/// Checks that the content is of what the second person named.
+fn is_of(proposal: &PromotionProposal, subject: &str) -> Result<(), Box<Response>> {
+    if proposal.rule == subject {
+        return Ok(());
+    }
+    let why = format!(
+        "proposed for {} is a {} of {subject}: propose it again",
+        proposal.rule, proposal.step
+    );
+    let refusal = PromotionRefusal::Reasons(vec![why]);
+    Err(Box::new(promotion_response(Err(refusal))))
 }
 
 /// Another version of the sidecar wrote it.

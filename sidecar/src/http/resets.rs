@@ -162,6 +162,13 @@ pub(super) struct BulkResetBody {
     hash: Option<String>,
 }
 
+impl BulkResetBody {
+    /// Subject of its proposal.
+    pub(super) fn subject(&self) -> String {
+        format!("reset {}", self.hash.as_deref().unwrap_or_default())
+    }
+}
+
 async fn reset_many(
     State(db): State<GuardDb>,
     State(auth): State<OperatorAuth>,
@@ -182,11 +189,10 @@ async fn reset_many(
         }
         is_as_seen(&asked, &plan)?;
         let by = auth.second_person(&headers)?;
-        let subject = format!("reset {}", plan.hash);
         propose(
             &db,
             DisarmingStep::ResetMany,
-            &subject,
+            &asked.subject(),
             &asked,
             (&by, &reason),
         )

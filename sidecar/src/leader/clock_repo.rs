@@ -6,7 +6,8 @@ use sluice_contract::clock::now_us;
 use sluice_contract::schema::Schemas;
 
 /// Time by which our clock is ahead of the one that the last checkpoint of a source was
-/// written by, in microseconds; negative if it is behind, None without a checkpoint. Both are
+/// written by, in microseconds; negative if it is behind, None without a checkpoint that has the
+/// server's time (one of before the column). Both are
 /// compared with the database's, so that it does not matter how that one goes.
 ///
 /// # Errors
@@ -21,10 +22,10 @@ pub async fn clock_lead_us(
          CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED) FROM {}.checkpoint WHERE source = :source",
         schemas.guard
     );
-    let row: Option<(i64, i64, i64)> = conn.exec_first(sql, params! { source }).await?;
+    let row: Option<(i64, Option<i64>, i64)> = conn.exec_first(sql, params! { source }).await?;
     let ours_us = now_us();
-    Ok(row.map(|(theirs_us, server_then_us, server_now_us)| {
+    Ok(row.and_then(|(theirs_us, server_then_us, server_now_us)| {
         let ours = ours_us.saturating_sub(server_now_us);
-        ours.saturating_sub(theirs_us.saturating_sub(server_then_us))
+        Some(ours.saturating_sub(theirs_us.saturating_sub(server_then_us?)))
     }))
 }

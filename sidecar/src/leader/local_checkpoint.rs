@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const FILE_NAME: &str = "checkpoint.json";
+/// Stands where a source's name would: the mark of signed rows, its version in the place of
+/// `replay_from`. So the one MAC covers it too.
+const MARK_SOURCE: &str = "guard_seal";
 
 /// The copy's file; without a folder nothing is kept. Clones share it.
 #[derive(Clone)]
@@ -48,6 +51,11 @@ impl LocalCheckpoint {
         let Some(folder) = self.folder.clone() else {
             return;
         };
+        let mark = self.rows.mark().map(|mark| CopiedPosition {
+            source: MARK_SOURCE.to_owned(),
+            position: mark.position,
+            replay_from: mark.version.to_string(),
+        });
         let sources: Vec<CopiedPosition> = rows
             .iter()
             .map(|row| CopiedPosition {
@@ -55,6 +63,7 @@ impl LocalCheckpoint {
                 position: row.position.clone(),
                 replay_from: row.replay_from.clone(),
             })
+            .chain(mark)
             .collect();
         let mac = copy_mac(self.rows.keys().current(), epoch, &texts(&sources));
         let file = CopyFile {
@@ -67,6 +76,13 @@ impl LocalCheckpoint {
         if let Err(error) = written {
             tracing::error!("this host's copy of the checkpoint can't be written: {error:#}");
         }
+    }
+
+    /// Reads the mark of signed rows as it was known at the last checkpoint: version and
+    /// position.
+    pub fn read_mark(&self) -> Option<(i64, String)> {
+        let copy = self.read(MARK_SOURCE)?;
+        Some((copy.replay_from.parse().ok()?, copy.position))
     }
 
     /// Reads this host's copy of a source's position. One that is not genuine is told, and
@@ -144,6 +160,11 @@ mod tests {
         assert_eq!(kept.read("binlog"), Some(last[0].clone()));
         assert_eq!(kept.read("kafka"), Some(last[1].clone()));
         assert_eq!(kept.read("changes"), None);
+        assert_eq!(kept.read_mark(), None);
+        rows.learn_copy(2, "0-1-4".to_owned());
+        kept.keep(3, &last).await;
+        assert_eq!(kept.read_mark(), Some((2, "0-1-4".to_owned())));
+        assert_eq!(kept.read("kafka"), Some(last[1].clone()));
         let path = folder.join(FILE_NAME);
         let text = std::fs::read_to_string(&path)?;
         std::fs::write(&path, text.replace("0-1-9", "0-1-99"))?;

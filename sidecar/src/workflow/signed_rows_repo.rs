@@ -3,8 +3,8 @@
 
 use crate::guard_rows::GuardRows;
 use crate::workflow::RuleSetVersion;
-use crate::workflow::repo::{ACTIVE_ROW_NAME, RuleSetSummary};
-use anyhow::ensure;
+use crate::workflow::repo::{self, ACTIVE_ROW_NAME, RuleSetSummary};
+use anyhow::{Context, ensure};
 use mysql_async::params;
 use mysql_async::prelude::Queryable;
 use sluice_contract::provenance::EffectField::{self, Int, Text};
@@ -145,16 +145,34 @@ pub async fn check_whole(
     Ok(())
 }
 
-/// Signs the set in force as it is, for a person who has looked at it.
+/// Reads the set of this version, if sidecars wrote all of it and it is in force.
 ///
 /// # Errors
-/// The database's.
+/// What somebody else wrote, what is missing, or the database's.
+pub async fn read_whole(
+    conn: &mut impl Queryable,
+    schemas: &Schemas,
+    signed: &GuardRows,
+    version: i64,
+) -> anyhow::Result<RuleSetVersion> {
+    check(conn, schemas, signed, version).await?;
+    let set = repo::read(conn, schemas, version).await?;
+    let set = set.with_context(|| format!("set {version} is in force, but its rules are gone"))?;
+    check_whole(conn, schemas, signed, &set).await?;
+    Ok(set)
+}
+
+/// Signs the set in force as it is, for a person who has looked at it; its hash is made anew,
+/// or a set whose members were changed would never be whole again.
+///
+/// # Errors
+/// A set that can't be read, or the database's.
 pub async fn accept(
     conn: &mut impl Queryable,
     schemas: &Schemas,
     signed: &GuardRows,
     version: i64,
-) -> mysql_async::Result<()> {
+) -> anyhow::Result<()> {
     let guard = &schemas.guard;
     let stored = read(conn, schemas, version).await?;
     if let Some((active, at_us, _)) = stored.active {
@@ -163,10 +181,19 @@ pub async fn accept(
             format!("UPDATE {guard}.rule_active SET mac = :mac WHERE name = '{ACTIVE_ROW_NAME}'");
         conn.exec_drop(sql, params! { mac }).await?;
     }
-    if let Some((row, _)) = stored.set {
+    if let Some((mut row, _)) = stored.set {
+        let set = repo::read(conn, schemas, version)
+            .await
+            .context("put its text back, or take its row out of rule_member, then seal again")?;
+        row.hash = set
+            .unwrap_or_else(|| RuleSetVersion::new(version, Vec::new()))
+            .hash();
         let mac = signed.mac("rule_set", &set_fields(&row));
-        let sql = format!("UPDATE {guard}.rule_set SET mac = :mac WHERE version = :version");
-        conn.exec_drop(sql, params! { mac, version }).await?;
+        let sql = format!(
+            "UPDATE {guard}.rule_set SET hash = :hash, mac = :mac WHERE version = :version"
+        );
+        let hash = &row.hash;
+        conn.exec_drop(sql, params! { hash, mac, version }).await?;
     }
     let sql = format!(
         "UPDATE {guard}.rule_member SET mac = :mac WHERE version = :version AND rule = :rule AND candidate = :candidate"

@@ -1,6 +1,7 @@
 //! A commit's judgement of findings: suppressions, the mode in force, and budgets.
 
 mod budgets;
+mod by_hand;
 mod setup;
 
 use crate::server::TestServer;

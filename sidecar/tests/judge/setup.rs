@@ -64,7 +64,11 @@ pub struct CommitterSetup {
 
 impl CommitterSetup {
     pub async fn up() -> CommitterSetup {
-        let server = TestServer::start("judge", &[]).await;
+        Self::up_as("judge").await
+    }
+
+    pub async fn up_as(name: &str) -> CommitterSetup {
+        let server = TestServer::start(name, &[]).await;
         let schemas = Schemas::under("t").unwrap();
         server.migrate(&schemas).await;
         let mut conn = server.conn().await;

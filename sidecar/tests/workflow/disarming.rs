@@ -1,6 +1,7 @@
 //! Disarming takes as many people as arming.
 
 use super::*;
+use sha2::{Digest, Sha256};
 
 const APPROVE: &str = "/proposals/approve";
 const EVERYBODY: &str = "/breakers/cash_out/all/*";
@@ -14,7 +15,7 @@ async fn disarming_takes_two_people() {
     one.ready().await;
     one.shows(&["adds_up trip"]).await;
     nobody_alone(&stage, &one).await;
-    everybody_goes_on_by_two(&one).await;
+    everybody_goes_on_by_two(&stage, &one).await;
     a_large_suppression_takes_two(&one).await;
     an_emergency_ends_by_itself(&stage, &one).await;
     a_critical_rule_goes_down_by_two(&one).await;
@@ -48,7 +49,7 @@ async fn nobody_alone(stage: &WorkflowSetup, one: &WorkflowSidecar) {
     stage.people();
 }
 
-async fn everybody_goes_on_by_two(one: &WorkflowSidecar) {
+async fn everybody_goes_on_by_two(stage: &WorkflowSetup, one: &WorkflowSidecar) {
     let body = json!({ "reason": "it is over", "version": 1 });
     let path = format!("{EVERYBODY}/reset");
     let proposed = one.done(&path, ANN_TOKEN, body).await;
@@ -63,6 +64,7 @@ async fn everybody_goes_on_by_two(one: &WorkflowSidecar) {
         .await;
     one.until(EVERYBODY, |data| (data["state"] == "open").then_some(()))
         .await;
+    a_changed_proposal_is_nobodys(stage, one, &yes).await;
     one.done(APPROVE, BOB_TOKEN, yes.clone()).await;
     let (_, answer) = one.call("GET", EVERYBODY, ANN_TOKEN, "").await;
     let row = &answer["data"];
@@ -76,6 +78,29 @@ async fn everybody_goes_on_by_two(one: &WorkflowSidecar) {
     );
     one.refused(APPROVE, BOB_TOKEN, yes, "nothing is proposed")
         .await;
+}
+
+/// A stranger who can write the row must not have the second person's yes for another thing.
+async fn a_changed_proposal_is_nobodys(stage: &WorkflowSetup, one: &WorkflowSidecar, yes: &Value) {
+    let mut conn = stage.server.conn().await;
+    let stored = "SELECT content, reason, rule_hash FROM t_guard.rule_proposal";
+    let stored: Option<(String, String, String)> = conn.query_first(stored).await.unwrap();
+    let (content, reason, hash) = stored.unwrap();
+    let put = "UPDATE t_guard.rule_proposal SET content=?, rule_hash=?";
+    let other = content.replace("cash_out", "refund");
+    assert_ne!(other, content);
+    conn.exec_drop(put, (&other, &hash)).await.unwrap();
+    one.refused(APPROVE, BOB_TOKEN, yes.clone(), "was changed since")
+        .await;
+    // With its hash too: what the second person names is not what it is of.
+    let text = format!("reset\ncash_out/all/*\n{other}\n{reason}");
+    let other_hash = hex::encode(&Sha256::digest(text)[..8]);
+    conn.exec_drop(put, (&other, &other_hash)).await.unwrap();
+    let mut named = yes.clone();
+    named["hash"] = json!(other_hash);
+    one.refused(APPROVE, BOB_TOKEN, named, "is a reset of refund")
+        .await;
+    conn.exec_drop(put, (&content, &hash)).await.unwrap();
 }
 
 async fn a_large_suppression_takes_two(one: &WorkflowSidecar) {

@@ -134,7 +134,7 @@ pub async fn rollback(
     by.check()?;
     let mut transaction = Transaction::begin(conn).await?;
     let from = version_repo::lock_active(transaction.conn(), key).await?;
-    ensure!(from.1 != version, "version {version} is in force already");
+    // Also the one in force: so it is signed with the present key before an old one goes.
     if version != 0
         && let Err(error) = active::read(transaction.conn(), version).await?
     {

@@ -10,7 +10,7 @@ use crate::pipeline::commit::stop::CommitStop;
 use crate::pipeline::evaluate::{ReplayMeter, StateFreezing};
 use crate::pipeline::leadership::LeadershipContext;
 use crate::pipeline::leadership::readers::SourceReaders;
-use crate::pipeline::leadership::start_points::StartPoints;
+use crate::pipeline::leadership::start_points::{StartPoints, is_behind_mark};
 use crate::pipeline::leadership::written_state;
 use crate::pipeline::shadow::{ShadowEvaluator, ShadowTap, ShadowWriter};
 use crate::pipeline::{MAX_QUEUED_MESSAGES, evaluate, shadow};
@@ -58,6 +58,7 @@ pub(super) fn start_readers(
     let restored = written_state::restore(context, begin, rules)?;
     let begin = &*begin;
     let first = *flavours.first().context("mysql.url names no server")?;
+    let is_behind = is_behind_mark(context.db.seal.rows().mark(), first, begin.read_from(0))?;
     let (feed, fed) = bounded(MAX_QUEUED_MESSAGES);
     let (lost, position_lost) = mpsc::channel(1);
     let signals = LeadershipSignals {
@@ -109,7 +110,7 @@ pub(super) fn start_readers(
         clock_jumps: clock_jumps(context, begin.clock_lead_us),
         freezing,
         replay: replay_meter(context, begin, first),
-        guard: GuardJudge::new(context.db.seal.rows().clone(), begin.is_behind_mark),
+        guard: GuardJudge::new(context.db.seal.rows().clone(), is_behind),
         breaches: (format!("epoch {}", term.0).into(), begin.breaches.clone()),
     })?;
     Ok((start_evaluator(parts, worker, fed)?, signals))

@@ -4,6 +4,7 @@ use crate::audit::run::{self, gap, lost_position};
 use crate::audit::settings::LostPositionPolicy;
 use crate::binlog::preflight;
 use crate::binlog::servers::SourceServer;
+use crate::guard_rows::mark::{GuardMark, StoredMark};
 use crate::leader::checkpoint_repo::{self, CheckpointRow, StoredCheckpoint};
 use crate::leader::clock_repo;
 use crate::pipeline::leadership::LeadershipContext;
@@ -30,8 +31,6 @@ pub struct StartPoints {
     pub clock_lead_us: i64,
     /// Checkpoints that are gone, or that no sidecar wrote.
     pub breaches: Vec<GuardBreach>,
-    /// Whether every row that is read from here on must be signed.
-    pub is_behind_mark: bool,
 }
 
 impl StartPoints {
@@ -78,9 +77,10 @@ pub(super) async fn find(
 ) -> anyhow::Result<StartPoints> {
     let mut all = context.servers.iter().zip(flavours);
     let (first, flavour) = all.next().context("mysql.url names no server")?;
-    begin_mark(context, first, *flavour).await?;
+    let foreign_mark = begin_mark(context, first, *flavour).await?;
     let found = checkpoint_of(context, "kafka").await?;
     let (kafka, mut breaches) = (found.row, Vec::from_iter(found.breach));
+    breaches.extend(foreign_mark);
     let clock_lead_us = {
         let mut conn = context.db.conn().await?;
         let main = first.source(*flavour);
@@ -110,7 +110,6 @@ pub(super) async fn find(
     }
     let first = (first, *flavour);
     let begun = first_start_point(context, epoch, first, rules, (found, &mut state)).await?;
-    let is_behind_mark = is_behind_mark(context, first.1, &begun.0.replay_from)?;
     binlogs.insert(0, begun);
     Ok(StartPoints {
         binlogs,
@@ -119,35 +118,57 @@ pub(super) async fn find(
         state,
         clock_lead_us,
         breaches,
-        is_behind_mark,
     })
 }
 
-/// Learns the mark from which on every row is signed, or sets it at the very first start.
+/// Learns the mark from which on every row is signed, or sets it at the very first start. One
+/// that is gone, put back or nobody's is told, and this host's copy holds in its place:
+/// deleting it while nobody runs must not switch the signatures off.
 async fn begin_mark(
     context: &LeadershipContext,
     server: &SourceServer,
     flavour: Flavour,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<GuardBreach>> {
     let position = match flavour {
         Flavour::Feed => String::new(),
         _ => preflight::position(&mut server.hosts.get_conn().await?, flavour).await?,
     };
     let mut conn = context.db.conn().await?;
     let rows = context.db.seal.rows();
-    Ok(rows
+    let copy = context.db.local.read_mark();
+    if let Some((version, position)) = copy.clone() {
+        rows.learn_copy(version, position);
+    }
+    let stored = rows
         .begin(&mut conn, &context.db.schemas, &position)
-        .await?)
+        .await?;
+    let what = match (stored, copy) {
+        (StoredMark::Foreign, _) => "no sidecar wrote the one that stands there",
+        (StoredMark::Missing, Some(_)) => "it is gone",
+        (StoredMark::Missing | StoredMark::Genuine, _) => return Ok(None),
+    };
+    let breach = GuardBreach {
+        table: "guard_seal".to_owned(),
+        what: format!(
+            "the mark from which on rows are signed: {what}; every row must be signed: look at the guard's rows, then \
+             `sluice guard seal`"
+        ),
+        count: 1,
+    };
+    tracing::error!("{}", breach.what);
+    Ok(Some(breach))
 }
 
-/// Whether all that is read from `position` on was committed after the mark. A feed's position
-/// can't be compared with it: there every row must be signed once there is a mark.
-fn is_behind_mark(
-    context: &LeadershipContext,
+/// Whether all that is read from `position` on was committed after the mark, so that every row
+/// must be signed. A feed's position can't be compared with it: there every row must be, once
+/// there is a mark. `position` is where reading begins, not what the checkpoint asks for: a
+/// mark between the two would never be passed.
+pub(super) fn is_behind_mark(
+    mark: Option<GuardMark>,
     flavour: Flavour,
     position: &str,
 ) -> anyhow::Result<bool> {
-    let Some(mark) = context.db.seal.rows().mark() else {
+    let Some(mark) = mark else {
         tracing::warn!(
             "rows of the guard need no signature yet: once no program of before it runs, say `sluice guard seal`"
         );
@@ -317,4 +338,29 @@ async fn start_point_of(
         checkpoint_repo::write_checkpoint(&mut conn, schemas, signed, written).await?;
     }
     Ok((row, start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_behind_the_mark_from_where_it_is_read() -> anyhow::Result<()> {
+        let mark = GuardMark {
+            version: 1,
+            position: "0-1-50".to_owned(),
+            unsigned_month: String::new(),
+            sealed_by: "ann".to_owned(),
+            sealed_us: 1,
+        };
+        let behind = |flavour, position| is_behind_mark(Some(mark.clone()), flavour, position);
+        // The checkpoint asks for 40, the written state goes on from 60: the mark is not read.
+        assert!(!behind(Flavour::MariaDb, "0-1-40")?);
+        assert!(behind(Flavour::MariaDb, "0-1-50")?);
+        assert!(behind(Flavour::MariaDb, "0-1-60")?);
+        assert!(!behind(Flavour::MariaDb, "")?);
+        assert!(behind(Flavour::Feed, "anything")?);
+        assert!(!is_behind_mark(None, Flavour::MariaDb, "0-1-60")?);
+        Ok(())
+    }
 }

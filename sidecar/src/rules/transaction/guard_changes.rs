@@ -121,6 +121,9 @@ impl GuardJudge {
         if !self.is_signed(change, table) {
             return breach("a row that no program wrote", change);
         }
+        if let Some(what) = undone(change) {
+            return breach(what, change);
+        }
         let version = |image| int(change, image, table.version);
         match (
             version(change.before.as_ref()),
@@ -248,6 +251,25 @@ fn taken_away(change: &RowChange) -> RowJudgement<'_> {
         // A key that is used up is never changed.
         (ChangeOp::Update, "idempotency") => breach("a used key was changed", change),
         (ChangeOp::Insert | ChangeOp::Update, _) => RowJudgement::Fine,
+    }
+}
+
+/// A deed that the versions of a genuine row don't show, if it is one.
+fn undone(change: &RowChange) -> Option<&'static str> {
+    let (before, after) = (change.before.as_ref()?, change.after.as_ref());
+    match change.table.name.as_str() {
+        // The row of before the revocation has its signature still.
+        "suppression" => {
+            let revoked_us = |image| int(change, image, "revoked_us");
+            (revoked_us(Some(before)).is_some() && revoked_us(after).is_none())
+                .then_some("a revoked suppression was put back")
+        }
+        // Each commit writes it anew: what is left is the server's time, which nobody signs.
+        "checkpoint" => {
+            let mac = |image| text(change, image, MAC_COLUMN);
+            (mac(Some(before)) == mac(after)).then_some("the time of a checkpoint was changed")
+        }
+        _ => None,
     }
 }
 

@@ -167,6 +167,45 @@ fn rows_go_by_the_cores_word_or_by_their_age() {
     assert_eq!(expired(NOW_US), [("suppression".to_owned(), 1)]);
 }
 
+/// Both rows are genuine, and one is of before.
+#[test]
+fn a_revoked_suppression_and_the_clock_of_a_checkpoint_stay() {
+    let number = ColumnValue::Int;
+    let suppression = |revoked: bool| {
+        let mut values = ["s", "provenance", "A", "why", "ann"].map(text).to_vec();
+        values.extend([5, 0, 0, 1, 9].map(number));
+        values.extend(match revoked {
+            true => [number(7), text("bob")],
+            false => [ColumnValue::Null, ColumnValue::Null],
+        });
+        signed("suppression", values, None)
+    };
+    let all = columns("suppression");
+    let told = |before: &[ColumnValue], after: &[ColumnValue]| {
+        judged(
+            true,
+            vec![change("suppression", &all, Some(before), Some(after))],
+        )
+    };
+    assert_eq!(told(&suppression(false), &suppression(true)), []);
+    let back = told(&suppression(true), &suppression(false));
+    assert_eq!(back, [("suppression".to_owned(), 1)]);
+
+    let checkpoint = |at_us: i64| {
+        let mut values = ["binlog", "0-1-7", "0-1-5", "0"].map(text).to_vec();
+        values.push(number(at_us));
+        signed("checkpoint", values, None)
+    };
+    let all = columns("checkpoint");
+    let told = |before: i64, after: i64| {
+        let (before, after) = (checkpoint(before), checkpoint(after));
+        let changed = change("checkpoint", &all, Some(&before), Some(&after));
+        judged(true, vec![changed])
+    };
+    assert_eq!(told(1, 2), []);
+    assert_eq!(told(2, 2), [("checkpoint".to_owned(), 1)]);
+}
+
 /// A feed tells money as a text; it is the same row.
 #[test]
 fn a_row_of_a_feed_is_the_same_row() {

@@ -102,13 +102,16 @@ pub fn images<'t>(
         })
 }
 
-type Joins = Vec<(Arc<RowGroups>, Arc<RowGroups>, Arc<[Option<u32>]>)>;
+/// Groups by the table and the columns that were asked for.
+type KeptGroups = Vec<(String, Vec<ImmutableString>, Arc<RowGroups>)>;
+/// Joins by the two groups.
+type KeptJoins = Vec<(Arc<RowGroups>, Arc<RowGroups>, Arc<[Option<u32>]>)>;
 
 /// Groups and their joins that rules asked for of one transaction.
 #[derive(Debug, Default)]
 pub struct GroupCache {
-    groups: Mutex<Vec<(String, Vec<ImmutableString>, Arc<RowGroups>)>>,
-    joins: Mutex<Joins>,
+    groups: Mutex<KeptGroups>,
+    joins: Mutex<KeptJoins>,
 }
 
 impl GroupCache {

@@ -102,7 +102,10 @@ impl ArmingDecider<'_> {
                 .await?;
         }
         if version > 0 && !judged.disarmed.is_empty() {
-            judged.version = Some(self.disarm(tx, version, &judged.disarmed).await?);
+            judged.version = self.disarm(tx, version, &judged.disarmed).await?;
+            if judged.version.is_none() {
+                judged.disarmed.clear();
+            }
         }
         Ok(judged)
     }
@@ -157,15 +160,22 @@ impl ArmingDecider<'_> {
         })
     }
 
+    /// Puts a set in force without these arms; None if the one in force is not what sidecars
+    /// wrote: nothing is built on that, and findings must be recorded all the same.
     async fn disarm(
         &self,
         tx: &mut Transaction<'_>,
         version: i64,
         disarmed: &BTreeMap<String, String>,
-    ) -> anyhow::Result<i64> {
-        let set = repo::read(tx, self.schemas, version).await?;
-        let set = set
-            .ok_or_else(|| anyhow::anyhow!("set {version} is in force, but its rules are gone"))?;
+    ) -> anyhow::Result<Option<i64>> {
+        let rows = self.seal.rows();
+        let set = match signed_rows_repo::read_whole(tx, self.schemas, rows, version).await {
+            Ok(set) => set,
+            Err(error) => {
+                tracing::error!("nothing is disarmed: {error:#}");
+                return Ok(None);
+            }
+        };
         let rules: Vec<&str> = disarmed.keys().map(String::as_str).collect();
         let next = promotion_rules::disarm(&set, &rules, self.now_us);
         let reason: Vec<String> = disarmed
@@ -180,6 +190,6 @@ impl ArmingDecider<'_> {
             at_us: self.now_us,
         };
         publish_repo::publish(tx, self.schemas, self.seal.rows(), &next, &why).await?;
-        Ok(next.version)
+        Ok(Some(next.version))
     }
 }

@@ -4,7 +4,9 @@ use crate::breakers::seal::{BreakerSeal, SealState};
 use crate::breakers::{self, BreakerMove, BreakerMoveResult};
 use crate::health::status::SidecarStatus;
 use crate::metrics::SidecarMetrics;
-use crate::verdicts::{Verdict, cut, repo as verdict_repo};
+use crate::rules::BUILT_IN_RULES;
+use crate::verdicts::life::VerdictLife;
+use crate::verdicts::{Verdict, cut, open_repo, repo as verdict_repo};
 use crate::workflow::arming::{ArmingDecider, ArmingResult, TimedStop};
 use crate::workflow::timed::{self, TimedChange, TimedKind};
 use mysql_async::Transaction;
@@ -32,7 +34,10 @@ pub async fn record_verdicts(
         .cloned()
         .collect();
     let mut judged = judge.judge(tx, new).await?;
-    let moves = breaker_moves(&judged.verdicts, judge.now_us);
+    let repeated = verdicts.iter().filter(|v| known.contains(&v.verdict_id));
+    let open = unanswered(tx, judge, repeated).await?;
+    let all = || judged.verdicts.iter().chain(open.iter().copied());
+    let moves = breaker_moves(all(), judge.now_us);
     if moves.is_empty() {
         verdict_repo::insert(tx, judge.schemas, &judged.verdicts, judge.now_us).await?;
         return Ok(judged);
@@ -57,6 +62,29 @@ pub async fn record_verdicts(
     Ok(judged)
 }
 
+/// Finds the verdicts of built-in rules that nobody has answered, whoever wrote their rows:
+/// their breakers open anyway, which does nothing where they are open. Only a person's reset answers
+/// one, and a reset stands in the signed history.
+async fn unanswered<'a>(
+    tx: &mut Transaction<'_>,
+    judge: &ArmingDecider<'_>,
+    repeated: impl Iterator<Item = &'a Verdict>,
+) -> mysql_async::Result<Vec<&'a Verdict>> {
+    let mut open = Vec::new();
+    for verdict in repeated.filter(|v| BUILT_IN_RULES.contains(&v.rule.as_str())) {
+        let life = open_repo::life_of(tx, judge.schemas, &verdict.verdict_id).await?;
+        let mut is_answered = life.is_none_or(|(life, _)| life != VerdictLife::Open.as_str());
+        for key in &verdict.breakers {
+            let rows = judge.seal.rows();
+            is_answered &= breakers::repo::was_closed(tx, judge.schemas, rows, key).await?;
+        }
+        if !is_answered {
+            open.push(verdict);
+        }
+    }
+    Ok(open)
+}
+
 /// Opens the breakers that critical rules past their budget open for a while, each with the
 /// row by which it ends; one that is open for a while already is so for longer.
 async fn stop_for_a_while(
@@ -73,7 +101,7 @@ async fn stop_for_a_while(
             to: BreakerState::Open,
             verdict_id: Some(stop.verdict_id.clone()),
             reason: reason.clone(),
-            by: "budget".to_owned(),
+            by: timed::BY_BUDGET.to_owned(),
             at_us: judge.now_us,
         };
         let at_us = before.time_of_move(judge.now_us);
@@ -173,10 +201,13 @@ pub fn report_verdicts(verdicts: &[Verdict], metrics: &SidecarMetrics, status: &
 }
 
 /// Breakers to open, each once, in the order of their keys: the one lock order.
-pub fn breaker_moves(new: &[Verdict], at_us: i64) -> Vec<BreakerMove> {
+pub fn breaker_moves<'a>(
+    found: impl IntoIterator<Item = &'a Verdict>,
+    at_us: i64,
+) -> Vec<BreakerMove> {
     let (mut moves, mut moved) = (Vec::new(), HashSet::new());
-    for (verdict, key) in new
-        .iter()
+    for (verdict, key) in found
+        .into_iter()
         .flat_map(|v| v.breakers.iter().map(move |key| (v, key.clone())))
     {
         if !moved.insert(key.to_string()) {

@@ -5,7 +5,7 @@ use crate::leader::guard_db::GuardDb;
 use crate::verdicts::cut;
 use crate::workflow::promotion::approve::approved;
 use crate::workflow::promotion::proposals_repo;
-use crate::workflow::promotion::request::{PromotionRefusal, PromotionResult};
+use crate::workflow::promotion::request::{PromotionRefusal, PromotionResult, no};
 use crate::workflow::promotion_rules::{PROPOSAL_LIFETIME_US, PromotionProposal};
 use crate::workflow::repo::MAX_REASON_CHARS;
 use serde_json::Value;
@@ -44,10 +44,9 @@ pub async fn propose(
     wanted: Disarming<'_>,
 ) -> Result<PromotionResult, PromotionRefusal> {
     let now_us = now_us();
-    let hash = hash_of(&wanted);
-    let proposal = PromotionProposal {
+    let mut proposal = PromotionProposal {
         rule: wanted.subject.to_owned(),
-        rule_hash: hash,
+        rule_hash: String::new(),
         step: wanted.step.as_str().to_owned(),
         content: Some(wanted.content),
         proposed_by: wanted.by.to_owned(),
@@ -55,6 +54,7 @@ pub async fn propose(
         created_us: now_us,
         expires_us: now_us + PROPOSAL_LIFETIME_US,
     };
+    proposal.rule_hash = hash_of(&proposal);
     let mut conn = db.conn().await?;
     proposals_repo::propose(&mut conn, &db.schemas, &proposal).await?;
     let (subject, by, reason) = (wanted.subject, wanted.by, wanted.reason);
@@ -69,14 +69,21 @@ pub async fn propose(
 /// Reads what a second person approves; it is not carried out yet.
 ///
 /// # Errors
-/// Nothing of the kind is proposed, another thing is, or by the same person.
+/// Nothing of the kind is proposed, another thing is, by the same person, or the row was
+/// changed since.
 pub async fn take(
     db: &GuardDb,
     subject: &str,
     (step, hash): (&str, &str),
     by: &str,
 ) -> Result<PromotionProposal, PromotionRefusal> {
-    approved(db, subject, step, hash, by).await
+    let proposal = approved(db, subject, step, hash, by).await?;
+    if hash_of(&proposal) != proposal.rule_hash {
+        return no(format!(
+            "what is proposed for {subject} was changed since it was proposed: propose it again"
+        ));
+    }
+    Ok(proposal)
 }
 
 /// Forgets a proposal that was carried out.
@@ -85,9 +92,10 @@ pub async fn settle(db: &GuardDb, subject: &str) -> mysql_async::Result<()> {
     proposals_repo::forget_proposal(&mut conn, &db.schemas, subject).await
 }
 
-/// 16 hex digits over all of it.
-fn hash_of(wanted: &Disarming<'_>) -> String {
-    let (step, subject, content) = (wanted.step.as_str(), wanted.subject, &wanted.content);
-    let text = format!("{step}\n{subject}\n{content}\n{}", wanted.reason);
+/// 16 hex digits over all of it, as it is stored.
+fn hash_of(proposal: &PromotionProposal) -> String {
+    let (step, subject, reason) = (&proposal.step, &proposal.rule, &proposal.reason);
+    let content = proposal.content.clone().unwrap_or_default();
+    let text = format!("{step}\n{subject}\n{content}\n{reason}");
     hex::encode(&Sha256::digest(text)[..8])
 }

@@ -16,6 +16,8 @@ use sluice_contract::clock::now_us;
 use sluice_contract::string_enum;
 use std::time::Duration;
 
+/// Author of the move that opens a breaker for a while.
+pub const BY_BUDGET: &str = "budget";
 /// Pause between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -60,11 +62,12 @@ impl TimedChanges {
         }
     }
 
-    /// Takes back what is due.
+    /// Takes back what is due. What can't be taken back is told and stays due (the lease is
+    /// lost, the breakers are not as a sidecar left them, the row names nothing): the others
+    /// don't wait for it.
     ///
     /// # Errors
-    /// The lease is lost, the breakers are not as a sidecar left them, or the database did not
-    /// answer; what is due stays so.
+    /// The database did not answer.
     pub async fn look(&self) -> anyhow::Result<()> {
         let mut conn = self.db.conn().await?;
         let all = repo::list(&mut conn, &self.db.schemas).await?;
@@ -80,7 +83,10 @@ impl TimedChanges {
         metrics.emergency_demotions.set(running(TimedKind::Mode));
         metrics.budget_stops.set(running(TimedKind::Breaker));
         for due in all.iter().filter(|one| one.until_us <= now) {
-            self.undo(due).await?;
+            if let Err(error) = self.undo(due).await {
+                let subject = &due.subject;
+                tracing::warn!(subject, "a timed change is taken back later: {error:#}");
+            }
         }
         Ok(())
     }

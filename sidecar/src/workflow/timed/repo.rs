@@ -8,7 +8,8 @@ use sluice_contract::schema::Schemas;
 /// Rows that one look reads; the others come after these.
 const MAX_LISTED: u32 = 1_000;
 
-/// Lists those that end first.
+/// Lists those that end first. One of a kind that is not known here is told and left out: a
+/// stranger's row must not keep the others from ending.
 pub async fn list<Q: Queryable>(
     conn: &mut Q,
     schemas: &Schemas,
@@ -19,17 +20,20 @@ pub async fn list<Q: Queryable>(
         schemas.guard
     );
     let rows: Vec<(String, String, String, i64, String, String)> = conn.query(sql).await?;
-    let read = |(kind, subject, version, until_us, made_by, reason): (String, _, _, _, _, _)| {
-        anyhow::Ok(TimedChange {
-            kind: kind.parse::<TimedKind>()?,
-            subject,
-            version,
-            until_us,
-            made_by,
-            reason,
-        })
-    };
-    rows.into_iter().map(read).collect()
+    let read =
+        |(kind, subject, version, until_us, made_by, reason): (String, String, _, _, _, _)| {
+            let kind = kind.parse::<TimedKind>();
+            let kind = kind.inspect_err(|error| tracing::warn!(subject, "left out: {error}"));
+            Some(TimedChange {
+                kind: kind.ok()?,
+                subject,
+                version,
+                until_us,
+                made_by,
+                reason,
+            })
+        };
+    Ok(rows.into_iter().filter_map(read).collect())
 }
 
 /// Writes one in the place of an earlier one of the same subject.

@@ -3,7 +3,7 @@
 use crate::breakers::{self, BreakerMove, BreakerMoveResult, seal::SealState};
 use crate::leader::transaction::{self, LeaseTerm};
 use crate::verdicts::{cut, open_repo};
-use crate::workflow::timed::{TimedChange, TimedChanges, TimedKind, armed_again, repo};
+use crate::workflow::timed::{BY_BUDGET, TimedChange, TimedChanges, TimedKind, armed_again, repo};
 use crate::workflow::{publish_repo, repo as sets};
 use anyhow::Context;
 use sluice_contract::breaker::{BreakerKey, BreakerState};
@@ -28,7 +28,9 @@ impl TimedChanges {
         }
     }
 
-    /// Closes a breaker that nobody has moved since, and on which nothing else was found.
+    /// Closes a breaker that a budget opened and nobody has moved since, on which nothing else
+    /// was found and nothing stands. The row of the change is not signed: it says when to look,
+    /// and the breaker's own row, which is, says whether that is ours to close.
     async fn close(&self, due: &TimedChange) -> anyhow::Result<()> {
         let (schemas, seal) = (&self.db.schemas, &self.db.seal);
         let key: BreakerKey = due.subject.parse()?;
@@ -40,14 +42,21 @@ impl TimedChanges {
         if let SealState::Broken(why) = &before {
             anyhow::bail!("{key} stays open: the breakers were changed by hand ({why})");
         }
-        let rows = breakers::repo::find(&mut tx, schemas, keys).await?;
-        let is_same = rows.iter().any(|row| {
-            row.state == BreakerState::Open.as_str() && row.version.to_string() == due.version
+        let last = breakers::repo::last_move(&mut tx, schemas, seal.rows(), &key).await?;
+        let is_budgets = last.is_some_and(|(last, version)| {
+            last.to == BreakerState::Open
+                && last.by == BY_BUDGET
+                && version.to_string() == due.version
         });
-        let others = open_repo::open_on(&mut tx, schemas, keys, 1).await?;
+        let is_held = !open_repo::open_on(&mut tx, schemas, keys, 1)
+            .await?
+            .is_empty()
+            || !open_repo::standing_on(&mut tx, schemas, keys)
+                .await?
+                .is_empty();
         repo::forget(&mut tx, schemas, due.kind, &due.subject).await?;
         let mut sealed = None;
-        if is_same && others.is_empty() {
+        if is_budgets && !is_held {
             let at_us = before.time_of_move(now);
             let wanted = BreakerMove {
                 key: key.clone(),
