@@ -84,7 +84,7 @@ fn balances_that_nobody_learned_are_not_known() {
 #[test]
 fn a_window_that_begins_with_a_reload_says_so() {
     let window = |span: &str| {
-        let trigger = WINDOW_TRIGGER.replace("1000", span);
+        let trigger = format!("{}keep = \"amount\"", WINDOW_TRIGGER.replace("1000", span));
         one(&rule("p", &trigger, "fn check(row, earlier) {}"))
     };
     let mut evaluator = Evaluator::new(window("1000"));
