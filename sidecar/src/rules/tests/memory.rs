@@ -164,27 +164,6 @@ fn a_kept_half_has_the_columns_that_are_named_and_no_others() {
     assert!(evaluator.errors().is_empty());
 }
 
-/// A text counts with its length, whether it is shown or among older values.
-#[test]
-fn long_texts_stay_within_the_share() {
-    let trigger = WINDOW_TRIGGER.replace("span_ms = 1000", "span_ms = 86400000");
-    let body = "fn check(row, earlier) { earlier.distinct; }";
-    let text = rule("r", &format!("{trigger}keep = \"ref\""), body);
-    let set = TestRuleFolder::of(&[("r.rhai", &text)]).load().unwrap();
-    let mut evaluator = Evaluator::new(Arc::new(set.within(4_000_000)));
-    let (mut said, mut most) = (0, 0);
-    for n in 0..600_i64 {
-        let payment = format!("P-{n}-{}", "x".repeat(20_000));
-        let row = transaction(&format!("0-1-{n}"), vec![deposit("A", &payment, "1")]);
-        said += run(&mut evaluator, &[row, at(SourceKind::Binlog, 1_000 + n)]).len();
-        let mut written = Vec::new();
-        evaluator.freeze().write(&mut written).unwrap();
-        most = most.max(written.len());
-    }
-    assert_eq!(said, 1);
-    assert!(most < 3_500_000, "{most} bytes of a share of 3,000,000");
-}
-
 /// Full before the first watermark, and after it: one saying until the window is whole.
 #[test]
 fn full_before_the_first_watermark_is_said_once() {
