@@ -42,6 +42,8 @@ pub struct AuditStatus {
     pub failed: Option<String>,
     /// A run was asked for and has not begun.
     pub asked: bool,
+    /// A run waits until the stream has caught up.
+    pub waits_for_stream: bool,
 }
 
 /// Shared by the runs, the schedule and the operator.

@@ -37,6 +37,12 @@ pub fn refusal(file: &StatePositions, committed: &CommittedPositions) -> Option<
             }
             None => return Some(format!("{at} and {position} of {source} can't be compared")),
         }
+        if let Some(domain) = branch(*flavour, at, position) {
+            return Some(format!(
+                "it ends in domain {domain} of {source} with another server's transaction than the checkpoint, {at} \
+                 and {position}: after a fail-over nobody can tell whether that one is among what came since"
+            ));
+        }
         if at != position && is_within(*flavour, at, replay) == Some(true) {
             return Some(format!(
                 "it is older than what the checkpoint asks to be read of {source} again"
@@ -57,6 +63,26 @@ pub fn refusal(file: &StatePositions, committed: &CommittedPositions) -> Option<
         _ => return Some("it and the checkpoint are not both of a stream with Kafka".to_owned()),
     }
     None
+}
+
+/// The first domain in which `at` ends with the transaction of another server than `position`.
+/// MariaDB's sequence alone doesn't tell: a primary that was given up may have had one that its
+/// successor never saw, and gave the number to another.
+fn branch<'a>(flavour: Flavour, at: &'a str, position: &str) -> Option<&'a str> {
+    if flavour != Flavour::MariaDb {
+        return None;
+    }
+    let server_of = |list: &str, domain: &str| {
+        let mut parts = list.split(',').map(|gtid| gtid.trim().split('-'));
+        parts.find_map(|mut gtid| {
+            let is_it = gtid.next() == Some(domain);
+            gtid.next().filter(|_| is_it).map(str::to_owned)
+        })
+    };
+    let mut domains = at
+        .split(',')
+        .filter_map(|gtid| gtid.trim().split('-').next());
+    domains.find(|domain| server_of(at, domain) != server_of(position, domain))
 }
 
 /// Whether everything of `at` lies within `position`; None if they can't be compared.

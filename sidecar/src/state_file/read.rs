@@ -33,7 +33,7 @@ pub fn read(dir: &Path, keys: &SigningKeys, max_bytes: u64) -> Result<WrittenSta
     };
     if length > max_bytes {
         return Err(format!(
-            "its {length} bytes are more than {max_bytes}, twice what state.memory_mb allows"
+            "its {length} bytes are more than the {max_bytes} that state.memory_mb allows"
         ));
     }
     let bytes = std::fs::read(&path).map_err(|error| format!("it can't be read: {error}"))?;

@@ -145,6 +145,17 @@ fn only_what_lies_within_the_checkpoint_is_gone_on_from() {
             committed("0-1-9", "0-1-2", offsets),
             "can't be compared",
         ),
+        // The successor of a primary gave the number to a transaction of its own.
+        (
+            "0-1-9",
+            committed("0-2-12", "0-1-2", offsets),
+            "another server's",
+        ),
+        (
+            "0-1-9, 1-7-3",
+            committed("0-1-12,1-8-3", "0-1-2", offsets),
+            "in domain 1 of binlog",
+        ),
     ] {
         let said = refused(at, committed);
         assert!(said.contains(reason), "{at}: {said:?} is not {reason:?}");

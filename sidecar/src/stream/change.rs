@@ -17,6 +17,18 @@ pub enum ColumnValue {
     Opaque,
 }
 
+impl ColumnValue {
+    /// Length of a text, in bytes; 0 of everything else.
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            ColumnValue::Text(text) => text.len(),
+            ColumnValue::Null | ColumnValue::Int(_) | ColumnValue::Dec(_) | ColumnValue::Opaque => {
+                0
+            }
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeOp {
     Insert,

@@ -12,6 +12,7 @@
 use crate::audit::AuditReason;
 use crate::audit::audit_context::AuditContext;
 use crate::audit::run::gap_rows::closing;
+use crate::audit::run::give_way::StreamPatience;
 use crate::audit::run::job::AuditJob;
 use crate::audit::run::schedule;
 use crate::health::blind::BlindCause;
@@ -55,6 +56,7 @@ pub async fn close(
         flavour,
         rules: Arc::clone(rules),
         reason: AuditReason::Gap,
+        patience: StreamPatience::of(AuditReason::Gap, Duration::ZERO),
     };
     let done = async {
         let checked = schedule::started(&job).check().await?;

@@ -2,6 +2,7 @@
 
 use crate::audit::AuditReason;
 use crate::audit::audit_context::AuditContext;
+use crate::audit::run::give_way::StreamPatience;
 use crate::audit::run::named_accounts::NamedAccounts;
 use crate::audit::run::pace::ChunkPacer;
 use crate::audit::run::runner::AuditRunner;
@@ -25,6 +26,8 @@ pub struct AuditJob<'a> {
     /// The same from its beginning to its end.
     pub rules: Arc<RuleSet>,
     pub reason: AuditReason,
+    /// Of this run for the stream, after it began.
+    pub patience: StreamPatience,
 }
 
 /// Result of a run before its last commit.
@@ -78,6 +81,7 @@ impl AuditJob<'_> {
             split_books: servers.has_split_books(),
             pace: ChunkPacer::new(self.context.settings.max_rows_per_second),
             named: NamedAccounts::default(),
+            patience: self.patience,
             checked: AuditResult {
                 row,
                 seen: HashSet::new(),

@@ -1,13 +1,13 @@
 //! The runner: reads chunk by chunk, judges, confirms, and has it written.
 
+use crate::audit::AuditProgress;
 use crate::audit::read::{AuditReader, AuditReading};
 use crate::audit::run::confirm::confirm;
-use crate::audit::run::give_way::give_way;
+use crate::audit::run::give_way::StreamPatience;
 use crate::audit::run::job::{AuditJob, AuditResult};
 use crate::audit::run::named_accounts::NamedAccounts;
 use crate::audit::run::pace::ChunkPacer;
 use crate::audit::writer::AuditWriter;
-use crate::audit::{AuditProgress, AuditReason};
 use crate::leader::transaction::LeaderError;
 use crate::rules::runtime::finding::RuleError;
 use crate::rules::stream::audit_run::suspect_accounts;
@@ -29,6 +29,7 @@ pub(super) struct AuditRunner<'a> {
     pub(super) split_books: bool,
     pub(super) pace: ChunkPacer,
     pub(super) named: NamedAccounts,
+    pub(super) patience: StreamPatience,
     pub(super) checked: AuditResult,
 }
 
@@ -67,9 +68,7 @@ impl AuditRunner<'_> {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            if self.job.reason != AuditReason::Gap {
-                give_way(&self.job.context.health).await;
-            }
+            self.patience.wait_for_chunk(self.job.context).await;
             match to {
                 Some(to) => after = to,
                 None => break,

@@ -2,7 +2,7 @@
 //! and when asked.
 
 use crate::audit::audit_context::AuditContext;
-use crate::audit::run::give_way::give_way;
+use crate::audit::run::give_way::StreamPatience;
 use crate::audit::run::job::AuditJob;
 use crate::audit::runs_repo::{self, AuditRun};
 use crate::audit::{AuditProgress, AuditReason};
@@ -32,7 +32,8 @@ pub async fn keep(context: AuditContext, epoch: i64, flavour: Flavour) {
             () = context.handle.asked() => AuditReason::Demand,
             () = tokio::time::sleep(wait) => AuditReason::Schedule,
         };
-        give_way(&context.health).await;
+        let mut patience = StreamPatience::of(reason, period);
+        patience.wait_to_begin(&context).await;
         let Some(rules) = context.rules.current() else {
             wait = RETRY_DELAY;
             continue;
@@ -43,6 +44,7 @@ pub async fn keep(context: AuditContext, epoch: i64, flavour: Flavour) {
             flavour,
             rules,
             reason,
+            patience,
         };
         wait = match once(&job).await {
             Ok(()) if period.is_zero() => NO_SCHEDULE,
@@ -97,9 +99,9 @@ pub fn started<'j, 'p>(job: &'j AuditJob<'p>) -> &'j AuditJob<'p> {
         ..AuditProgress::default()
     };
     // Whoever asked before now is answered by this one.
-    job.context
-        .handle
-        .update(|note| (note.running, note.asked) = (Some(progress), false));
+    job.context.handle.update(|note| {
+        (note.running, note.asked, note.waits_for_stream) = (Some(progress), false, false);
+    });
     job.context.health.metrics.audit.running.set(1);
     job
 }

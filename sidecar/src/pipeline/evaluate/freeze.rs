@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// state must not keep the disk and a processor busy.
 const PAUSE_PER_WRITING: i64 = 5;
 
+/// Intervals without a state after which it is said.
+const MAX_MISSED: u32 = 10;
+
 /// Terms of freezing.
 pub struct StateFreezing {
     /// Rows of the checkpoint that the servers have, in their order.
@@ -22,6 +25,22 @@ pub struct StateFreezing {
     pub is_taken: Arc<AtomicBool>,
     /// When the next one is due, in µs.
     pub next_us: i64,
+    /// Intervals since the last state that was frozen.
+    pub missed: u32,
+}
+
+impl StateFreezing {
+    /// Notes an interval without a state; says it once there were many.
+    fn miss(&mut self, reason: &str) {
+        self.missed = self.missed.saturating_add(1);
+        if self.missed == MAX_MISSED {
+            tracing::warn!(
+                reason,
+                intervals = self.missed,
+                "the state of rules is not written: a restart reads more of the binlog again"
+            );
+        }
+    }
 }
 
 impl StreamEvaluator {
@@ -54,11 +73,15 @@ impl StreamEvaluator {
         let writing_us = self.metrics.state.write_us.get();
         freezing.next_us = now + pause_us.max(writing_us.saturating_mul(PAUSE_PER_WRITING));
         if self.kafka_gate.is_some() && !self.progress.knows_kafka() {
+            freezing.miss("nothing came from Kafka yet");
             return Ok(());
         }
         let Some(positions) = self.progress.frozen(&freezing.sources, &self.evaluator) else {
+            freezing
+                .miss("a transaction is prepared and has not ended; XA RECOVER names it, end it");
             return Ok(());
         };
+        freezing.missed = 0;
         let begun = Instant::now();
         let frozen = self.evaluator.freeze()?;
         let took_us = i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX);

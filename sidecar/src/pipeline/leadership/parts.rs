@@ -86,7 +86,8 @@ pub(super) fn start_readers(
     readers.binlogs(&signals.moved, skippable.as_ref())?;
     // The readers' own copies are all that is left: the queue ends with them.
     drop(readers);
-    let shadow = start_shadow(context, parts, begin.kafka_from_us, term, rules)?;
+    let reading = (begin.kafka_from_us, begin.state.is_some());
+    let shadow = start_shadow(context, parts, reading, term, rules)?;
     let committed = begin.kafka.as_ref().map(|row| row.position.as_str());
     let judged = committed.map(PartitionOffsets::parse);
     let worker = evaluate::StreamEvaluator::new(evaluate::StreamEvaluatorSettings {
@@ -147,10 +148,11 @@ fn replay_meter(
 }
 
 /// Starts the evaluator of rules in shadow and its writer; returns the tap that feeds it.
+/// `reading`: what Kafka is read from, and whether all is read on from a written state.
 fn start_shadow(
     context: &LeadershipContext,
     parts: &Supervisor,
-    kafka_from_us: Option<i64>,
+    reading: (Option<i64>, bool),
     (epoch, pool): (i64, &Pool),
     rules: &Arc<RuleSet>,
 ) -> anyhow::Result<ShadowTap> {
@@ -158,7 +160,7 @@ fn start_shadow(
     let (results, found) = shadow::findings();
     let evaluator = ShadowEvaluator::new(
         context.settings.rules.cpu_per_second(),
-        kafka_from_us,
+        reading,
         context.health.clone(),
         parts.stop_token(),
     );

@@ -22,8 +22,10 @@ use std::time::Duration;
 
 /// Interval at which a writer that nobody sends to looks for the stop.
 const STOP_POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// A file may be longer than the memory that it was made of by this factor.
-const FILE_PER_MEMORY: u64 = 2;
+/// A file may be longer than memories by this factor: what they share is written once for each.
+const FILE_PER_MEMORY: u64 = 4;
+/// Room in it for what is kept beside memories: known transactions and events, and balances.
+const FILE_BASE_BYTES: u64 = 64 << 20;
 
 /// Reads the written state; None if there is none to go on from, which is said.
 pub(super) async fn find(
@@ -41,7 +43,8 @@ pub(super) async fn find(
         return Ok(None);
     };
     let keys = context.provenance_key.clone();
-    let max_bytes = (settings.memory_bytes() as u64).saturating_mul(FILE_PER_MEMORY);
+    let memory_bytes = settings.memory_bytes() as u64;
+    let max_bytes = FILE_BASE_BYTES.saturating_add(memory_bytes.saturating_mul(FILE_PER_MEMORY));
     let read = move || state_file::read(&dir, &keys, max_bytes);
     let found = tokio::task::spawn_blocking(read).await?;
     let found = found.and_then(|state| match refusal(&state.header.positions, &committed) {
@@ -201,6 +204,7 @@ pub(super) fn start_writer(
         interval: settings.interval(),
         epoch,
         is_taken: Arc::new(AtomicBool::new(false)),
+        missed: 0,
         next_us: now_us().saturating_add(interval_us),
     };
     Ok((Some(freezing), Some(written)))

@@ -49,15 +49,17 @@ pub struct ShadowEvaluator {
     trials: TrialLog,
     limiter: ShadowLimiter,
     kafka_from_us: Option<i64>,
+    /// Whether inputs have passed that an evaluator that begins now has not seen.
     has_begun: bool,
     health: Health,
     stop: CancellationToken,
 }
 
 impl ShadowEvaluator {
+    /// `has_begun`: the sources are read on from a written state, which has nothing of shadow.
     pub fn new(
         cpu_per_second: Duration,
-        kafka_from_us: Option<i64>,
+        (kafka_from_us, has_begun): (Option<i64>, bool),
         health: Health,
         stop: CancellationToken,
     ) -> Self {
@@ -69,7 +71,7 @@ impl ShadowEvaluator {
             trials: TrialLog::default(),
             limiter: ShadowLimiter::default(),
             kafka_from_us,
-            has_begun: false,
+            has_begun,
             health,
             stop,
         }
@@ -157,16 +159,18 @@ impl ShadowEvaluator {
             }
             (None, false) => Some(self.begin(&set)),
         };
+        // A first rule that comes later begins in the middle too.
+        self.has_begun = true;
         self.set = Some(set);
         self.pause_sleepers();
     }
 
     /// Makes an evaluator that has seen nothing. Only the first begins where the sources do.
-    fn begin(&mut self, set: &Arc<RuleSet>) -> Evaluator {
+    fn begin(&self, set: &Arc<RuleSet>) -> Evaluator {
         let all = vec![true; set.rules().count()];
         let mut evaluator = Evaluator::build(Arc::clone(set), RuleSelection::Shadow, all);
         evaluator.begins(self.kafka_from_us, None);
-        if std::mem::replace(&mut self.has_begun, true) {
+        if self.has_begun {
             evaluator.mark_gap();
         }
         evaluator

@@ -12,7 +12,8 @@ use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::{GuardJudge, RuleFiles};
 use crate::stream::batches::{BinlogBatch, ControlRow, FenceToken, WatchedTransaction};
 use crate::stream::change::{
-    ChangeOp, ChangeTransaction, ColumnValue, RowChange, RuleInput, TableSchema,
+    ChangeOp, ChangeTransaction, ColumnValue, ReceivedEvent, RowChange, RuleInput, SourceKind,
+    TableSchema,
 };
 use crate::stream::feed::SourceMessage;
 use crate::stream::gtid::Flavour;
@@ -20,6 +21,7 @@ use crate::workflow::trials::TrialGapCause;
 use crossbeam_channel::bounded;
 use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
+use sluice_contract::event::BusinessEvent;
 use sluice_contract::settings::Secret;
 use sluice_contract::telemetry::Readiness;
 use std::sync::Arc;
@@ -227,10 +229,15 @@ struct ShadowStage {
 
 impl ShadowStage {
     fn start(cpu_per_second: Duration) -> ShadowStage {
+        Self::start_reading(cpu_per_second, false)
+    }
+
+    fn start_reading(cpu_per_second: Duration, has_begun: bool) -> ShadowStage {
         let stop = CancellationToken::new();
         let (feed, queue) = ShadowQueue::holding(100_000);
         let (results, found) = findings();
-        let evaluator = ShadowEvaluator::new(cpu_per_second, None, health(), stop.clone());
+        let evaluator =
+            ShadowEvaluator::new(cpu_per_second, (None, has_begun), health(), stop.clone());
         std::thread::spawn(move || evaluator.run(&queue, &results));
         ShadowStage {
             feed,
@@ -346,4 +353,71 @@ fn a_panic_is_contained() {
     assert_eq!(contained(|| 1), Ok(1));
     let said: Result<(), String> = contained(|| panic!("row {}", 7));
     assert_eq!(said, Err("row 7".to_owned()));
+}
+
+/// A set with a pair in shadow, or with another rule alone.
+fn pair_set(id: &str, mode: &str) -> Arc<RuleSet> {
+    let (name, text) = rule(id, mode, 0);
+    let (head, _) = text.split_once("//! on = ").unwrap();
+    let text = format!(
+        "{head}//! on = \"pair\"\n//! left = {{ event = \"deposit.received\", key = \"biz_no\" }}\n\
+         //! right = {{ table = \"entry\", op = \"insert\", key = \"ref\" }}\n//! within_ms = 5000\n\
+         //! keep_ms = 20000\n//! require = \"left\"\nfn check(l, r) {{}}\n\
+         fn missing(one) {{ violation(one.account_id, \"gone\", \"missing\") }}"
+    );
+    Arc::new(RuleSet::build(&RuleFiles::of(vec![(name, text)]), Secret::new("k")).unwrap())
+}
+
+/// A deposit that is told and never booked, with the clocks of both sources around it.
+fn unbooked() -> Vec<RuleInput> {
+    let clocks = |seconds: i64| {
+        [SourceKind::Binlog, SourceKind::Kafka].map(|source| RuleInput::Watermark {
+            source,
+            at_us: seconds * 1_000_000,
+        })
+    };
+    let event = RuleInput::Event(Arc::new(ReceivedEvent {
+        position: "business.payment/0/7".into(),
+        body: BusinessEvent {
+            id: "e7".to_owned(),
+            kind: "deposit.received".to_owned(),
+            account_id: "A-1".to_owned(),
+            biz_no: "P-1".to_owned(),
+            amount: Decimal::from(5),
+            currency: "CNY".to_owned(),
+            occurred_us: 10_500_000,
+            payer_account_id: None,
+            client: None,
+        },
+    }));
+    let mut inputs: Vec<RuleInput> = [1, 10].map(clocks).into_iter().flatten().collect();
+    inputs.push(event);
+    inputs.extend([11, 12, 17].map(clocks).into_iter().flatten());
+    inputs
+}
+
+/// Rules in shadow remember nothing of what lies before a written state, nor before their first
+/// version: nothing is missing for that.
+#[test]
+fn a_pair_that_begins_in_the_middle_of_the_stream_misses_nothing() {
+    let outcome = |has_begun: bool, before: Option<Arc<RuleSet>>| {
+        let mut stage = ShadowStage::start_reading(Duration::from_secs(1), has_begun);
+        if let Some(before) = before {
+            stage.tell(Some(before), 1);
+        }
+        let batch = ShadowBatch {
+            rows: 0,
+            at_us: now_us(),
+            rules: Some(pair_set("pairs", "shadow")),
+            lost: None,
+            inputs: unbooked(),
+        };
+        assert!(stage.feed.offer(batch).is_ok());
+        let found = stage.hear(|found| said(found, "pairs") > 0);
+        found.verdicts[0].outcome
+    };
+    assert_eq!(outcome(false, None), "violation");
+    assert_eq!(outcome(true, None), "undetermined");
+    let armed_alone = set(&[("armed", "alert", 0)]);
+    assert_eq!(outcome(false, Some(armed_alone)), "undetermined");
 }

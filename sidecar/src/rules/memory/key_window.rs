@@ -83,8 +83,15 @@ impl KeyWindow {
 
     /// Memory that it takes, about, in bytes.
     pub fn bytes(&self) -> usize {
-        let (buckets, values) = self.older.as_ref().map_or((0, 0), |older| older.parts());
-        KEY_BYTES + self.newest.len() * ROW_BYTES + buckets * BUCKET_BYTES + values * VALUE_BYTES
+        let older = self.older.as_ref();
+        let (buckets, values, old_texts) = older.map_or((0, 0, 0), |older| older.parts());
+        let texts: usize = self.newest.iter().map(|row| row.value.text_bytes()).sum();
+        KEY_BYTES
+            + self.newest.len() * ROW_BYTES
+            + buckets * BUCKET_BYTES
+            + values * VALUE_BYTES
+            + texts
+            + old_texts
     }
 
     pub fn put(&self, out: &mut Vec<u8>, names: &mut FrameNames) {

@@ -8,7 +8,7 @@ use crate::stream::change::{ColumnValue, ReceivedEvent, RowChange};
 use rhai::Dynamic;
 use std::sync::Arc;
 
-/// Bytes of a row without its values, of a value, and of an event, about.
+/// Bytes of a row without its values, of a value, and of an event, about, without texts.
 const ROW_BYTES: usize = 80;
 const VALUE_BYTES: usize = 40;
 const EVENT_BYTES: usize = 400;
@@ -27,9 +27,16 @@ impl PairedItem {
         match self {
             PairedItem::Row(change, _) => {
                 let image = change.after.as_deref().unwrap_or_default();
-                ROW_BYTES + image.len() * VALUE_BYTES
+                let texts: usize = image.iter().map(ColumnValue::text_bytes).sum();
+                ROW_BYTES + image.len() * VALUE_BYTES + texts
             }
-            PairedItem::Event(_) => EVENT_BYTES,
+            PairedItem::Event(event) => {
+                let body = &event.body;
+                let texts = [&body.id, &body.kind, &body.account_id, &body.biz_no];
+                let optional = [&body.payer_account_id, &body.client];
+                let texts = texts.into_iter().chain(optional.into_iter().flatten());
+                EVENT_BYTES + texts.map(String::len).sum::<usize>()
+            }
         }
     }
 

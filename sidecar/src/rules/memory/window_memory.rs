@@ -7,6 +7,7 @@
 use crate::rules::frozen::sharded_map::{SHARDS, ShardedMap};
 use crate::rules::memory::arrival_times::ArrivalTimes;
 use crate::rules::memory::key_window::{KeyWindow, WindowTerms};
+use crate::rules::memory::keyed_log::UNTIMED_US;
 use crate::rules::runtime::rule_call::RuleRun;
 use crate::rules::views::row_position::RowPosition;
 use crate::rules::views::row_view::RowView;
@@ -35,7 +36,8 @@ pub struct WindowMemory {
     /// The next shard to walk over, and shares of one that are due.
     pub(super) next_shard: usize,
     pub(super) due_us: i64,
-    /// The window is shorter than declared until then, which was said.
+    /// The window is shorter than declared until then, which was said; `UNTIMED_US` until the
+    /// next watermark tells when that is.
     pub(super) short_until_us: Option<i64>,
     /// The window begins in the middle of the stream: said with its first row.
     pub(super) begins_late: bool,
@@ -154,7 +156,7 @@ impl WindowMemory {
             );
             run.undetermined(rule, &message, position, "");
         }
-        self.short_until_us = self.short_until_us.max(whole_us).or(Some(i64::MIN));
+        self.short_until_us = self.short_until_us.max(whole_us.or(Some(UNTIMED_US)));
     }
 
     fn sweep(&mut self, shard: usize) {
@@ -217,6 +219,9 @@ impl WindowMemory {
     pub fn advance(&mut self, now_us: i64) {
         let passed_us = self.times.time(now_us);
         self.times.expire(self.terms.span_us, now_us);
+        if self.short_until_us == Some(UNTIMED_US) {
+            self.short_until_us = Some(now_us.saturating_add(self.terms.span_us));
+        }
         if self
             .short_until_us
             .is_some_and(|until_us| until_us <= now_us)

@@ -25,8 +25,10 @@ impl PairMemory {
     pub fn freeze(&self) -> FrozenPairs {
         let mut head = Vec::new();
         put_signed(&mut head, self.gap_until_us);
+        head.push(u8::from(self.terms.hold));
         for side in [0, 1] {
             let log = self.logs[side].freeze();
+            put_number(&mut head, self.held_below[side]);
             put_number(&mut head, log.ids().start);
             put_number(&mut head, log.untimed());
             put_number(&mut head, self.undecided[side]);
@@ -61,8 +63,12 @@ impl PairMemory {
     ) -> Option<()> {
         let mut head = ByteReader(frames.next()?);
         self.gap_until_us = head.signed()?;
+        let held = head.flag()?;
         let mut untimed = [0; 2];
         for side in [0, 1] {
+            let held_below = head.number()?;
+            // Of a mode that held, everything that waits holds.
+            self.held_below[side] = if held { u64::MAX } else { held_below };
             self.logs[side] = KeyedLog::beginning_at(head.number()?);
             untimed[side] = head.number()?;
             self.undecided[side] = head.number()?;
@@ -87,6 +93,10 @@ impl PairMemory {
         }
         for side in [0, 1] {
             self.logs[side].timed_until(untimed[side]);
+            self.held_below[side] = match self.terms.hold {
+                true => 0,
+                false => self.held_below[side].min(self.logs[side].next_id()),
+            };
         }
         Some(())
     }
@@ -106,7 +116,7 @@ impl PairMemory {
             let kept = read_side(&mut bytes, &mut names, tables)?;
             if kept.state == PairState::Waiting && self.terms.require.of(side) {
                 self.open += 1;
-                if self.terms.hold {
+                if self.holds(side, self.logs[side].next_id()) {
                     holds.open(kept.paired.account());
                 }
             }

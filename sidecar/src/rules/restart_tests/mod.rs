@@ -2,6 +2,7 @@
 //! found without the cut.
 
 mod damage;
+mod modes;
 mod stream;
 
 use crate::rules::Evaluator;
@@ -52,6 +53,13 @@ fn said(team: &mut RuleWorkers, inputs: &[RuleInput]) -> Vec<String> {
     said
 }
 
+/// All that is asked of the evaluators between batches.
+fn state_of(team: &RuleWorkers) -> String {
+    let needs = [SourceKind::Binlog, SourceKind::Kafka].map(|source| team.needs_from(source));
+    let (holds, open, lagging) = (team.holds(), team.open_pairs(), team.lagging());
+    format!("{holds:?} {open} {lagging} {needs:?}")
+}
+
 fn team(set: &Arc<RuleSet>, workers: usize) -> RuleWorkers {
     RuleWorkers::new(Arc::clone(set), workers, RuleSelection::Every).unwrap()
 }
@@ -63,11 +71,18 @@ fn cut_once(set: &Arc<RuleSet>, inputs: &[RuleInput], cut: usize, workers: [usiz
     first.begins(None, None).unwrap();
     said(&mut first, before);
     let frozen = first.freeze().unwrap();
+    let asked = state_of(&first);
     // It goes on: nothing of what was frozen may move with it.
     let wanted = said(&mut first, after);
     let mut second = team(set, workers[1]);
     let told = second.restore(&written(frozen)).unwrap();
     assert!(told.anew.is_empty(), "{told:?}");
+    // Somebody asks before the first input: holds are published, and the begin of a replay.
+    assert_eq!(
+        state_of(&second),
+        asked,
+        "SLUICE_SEED={seed}, cut at {cut}, workers {workers:?}"
+    );
     let got = said(&mut second, after);
     let differs = wanted.iter().zip(&got).find(|(one, other)| one != other);
     assert!(
@@ -146,4 +161,24 @@ fn a_rule_of_another_trigger_begins_anew_and_says_so() {
         .iter()
         .filter(|f| f.message.contains("the window begins here"));
     assert_eq!(said.count(), 1, "once, not with each row");
+}
+
+/// Two workers, and nothing is evaluated after the restart: what is asked is as it was.
+#[test]
+fn restored_workers_answer_before_the_first_input() {
+    let set = set_of(&odd_rules(RuleFiles::default()));
+    let inputs = random_inputs(&mut StdRng::seed_from_u64(7), 600);
+    let mut first = team(&set, 2);
+    said(&mut first, &inputs);
+    let asked = state_of(&first);
+    assert!(
+        first.open_pairs() > 0 && !first.holds().is_empty(),
+        "{asked}"
+    );
+    let state = written(first.freeze().unwrap());
+    for workers in [1, 2, 3] {
+        let mut second = team(&set, workers);
+        second.restore(&state).unwrap();
+        assert_eq!(state_of(&second), asked, "{workers} workers");
+    }
 }

@@ -20,7 +20,7 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 
 /// Version of the layout; another one is not read.
-pub(super) const LAYOUT_VERSION: u64 = 1;
+pub(super) const LAYOUT_VERSION: u64 = 2;
 /// Sections before those of rules.
 pub(super) const STREAM_SECTIONS: usize = 6;
 
@@ -77,11 +77,14 @@ impl Evaluator {
             marks: self.marks.clone(),
             transactions: self.transactions.freeze(),
             events: self.events.freeze(),
-            balances: self
-                .balances
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            balances: match self.learns {
+                true => self
+                    .balances
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone(),
+                false => KnownBalances::default(),
+            },
             rules: frozen.collect(),
         }
     }

@@ -2,6 +2,7 @@
 //! remembers.
 
 use crate::rules::memory::kept_columns::KeptColumns;
+use crate::rules::runtime::call_context::SharedBalances;
 use crate::rules::runtime::rule_set::{CompiledRule, RuleSet};
 use crate::rules::stream::evaluator::{Evaluator, assigned_of, margin_us, with_memory};
 use crate::rules::stream::memory_shares::{memory_shares, memory_terms, new_memory};
@@ -47,6 +48,10 @@ impl Evaluator {
         let old = std::mem::replace(&mut self.set, set);
         self.margin_us = margin_us(&self.set, self.selection);
         self.learns = self.set.asks_balances(self.selection);
+        if !self.learns {
+            // They would stand still from here on.
+            self.balances = SharedBalances::default();
+        }
         // By the numbers of the former set.
         self.meter.settle();
         drop(self.meter.take());
@@ -64,7 +69,13 @@ impl Evaluator {
             let kept = successor.and_then(|old| memories.get_mut(old));
             let mut memory = match kept.filter(|memory| has_columns(memory, rule, &old.words)) {
                 Some(memory) => std::mem::replace(memory, RuleMemory::None),
-                None => new_memory(rule, share, now_us),
+                None => {
+                    let mut memory = new_memory(rule, share, now_us);
+                    if now_us.is_some() {
+                        memory.begin_late();
+                    }
+                    memory
+                }
             };
             let terms = memory_terms(rule, share, now_us);
             memory.adopt(&mut self.holds, rule.header.mode, terms);

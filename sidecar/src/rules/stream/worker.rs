@@ -35,9 +35,12 @@ pub enum WorkerJob {
     DoubtUntil(i64),
     /// Answers with the state of its rules.
     Freeze(Sender<FrozenEvaluator>),
-    /// Takes over written state.
-    Restore(StateSections, Sender<Result<RestoredRules, &'static str>>),
+    /// Takes over written state; answers with the state after it too.
+    Restore(StateSections, Sender<RestoreAnswer>),
 }
+
+/// Rules by what became of them and the state after it, or the part that can't be read.
+pub type RestoreAnswer = Result<(RestoredRules, WorkerState), &'static str>;
 
 /// The result of a batch.
 pub struct WorkerResult {
@@ -88,7 +91,7 @@ pub fn work(mut evaluator: Evaluator, jobs: &Receiver<WorkerJob>, finish: &Sende
             WorkerJob::Restore(written, answer) => {
                 let told = evaluator.restore(&written);
                 state = WorkerState::of(&evaluator, None);
-                drop(answer.send(told));
+                drop(answer.send(told.map(|told| (told, state.clone()))));
             }
             WorkerJob::Batch(inputs, with_state) => {
                 let mut out = Vec::new();

@@ -246,14 +246,19 @@ impl RuleWorkers {
         if let Some(alone) = &mut self.alone {
             return alone.restore(state).map_err(unreadable);
         }
-        let (answer, answers) = bounded(self.team.len());
-        self.tell(|_| WorkerJob::Restore(state.clone(), answer.clone()))?;
+        let (answer, answers): (Vec<_>, Vec<_>) = self.team.iter().map(|_| bounded(1)).unzip();
+        self.tell(|number| WorkerJob::Restore(state.clone(), answer[number].clone()))?;
         drop(answer);
         let mut all = RestoredRules::default();
-        for told in answers {
-            let told = told.map_err(unreadable)?;
+        for (answer, state) in answers.iter().zip(&mut self.states) {
+            let told = answer
+                .recv()
+                .context("a thread that evaluates rules died")?;
+            let (told, now) = told.map_err(unreadable)?;
             all.restored.extend(told.restored);
             all.anew.extend(told.anew);
+            // Whoever asks before the next batch must not hear of empty memories.
+            *state = now;
         }
         Ok(all)
     }

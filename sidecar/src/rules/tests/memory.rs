@@ -163,3 +163,22 @@ fn a_kept_half_has_the_columns_that_are_named_and_no_others() {
     assert!(run(&mut evaluator, &[payment("e2", 2, "A-2", "P-2", "5")]).is_empty());
     assert!(evaluator.errors().is_empty());
 }
+
+/// Full before the first watermark, and after it: one saying until the window is whole.
+#[test]
+fn full_before_the_first_watermark_is_said_once() {
+    let mut evaluator = a_day(40_000, "fn check(row, earlier) {}");
+    let mut said = 0;
+    for beat in 0..5_i64 {
+        for n in 0..600 {
+            let account = format!("A-{beat}-{n}");
+            let row = transaction(
+                &format!("0-1-{}", beat * 600 + n),
+                vec![deposit(&account, "P-1", "1")],
+            );
+            said += run(&mut evaluator, &[row]).len();
+        }
+        run(&mut evaluator, &[at(SourceKind::Binlog, 1_000 + beat * 10)]);
+    }
+    assert_eq!(said, 1);
+}

@@ -31,6 +31,8 @@ pub struct OlderRows {
     pub sum: WindowSum,
     /// The newest bucket of each value; empty if no rule asks for values.
     values: AHashMap<WindowValueKey, u64>,
+    /// Length of all texts among values, in bytes.
+    text_bytes: usize,
     buckets: VecDeque<WindowBucket>,
 }
 
@@ -56,6 +58,18 @@ pub enum WindowValueKey {
     Dec(Decimal),
     Text(Box<str>),
     Opaque,
+}
+
+impl WindowValueKey {
+    fn text_bytes(&self) -> usize {
+        match self {
+            WindowValueKey::Text(text) => text.len(),
+            WindowValueKey::Nothing
+            | WindowValueKey::Int(_)
+            | WindowValueKey::Dec(_)
+            | WindowValueKey::Opaque => 0,
+        }
+    }
 }
 
 fn key_of(value: &ColumnValue) -> WindowValueKey {
@@ -94,7 +108,12 @@ impl OlderRows {
         bucket.sum.move_by(&row.value, true);
         if keeps_values {
             let key = key_of(&row.value);
-            if self.values.insert(key.clone(), id) != Some(id) {
+            let known = self.values.insert(key.clone(), id);
+            if known.is_none() {
+                self.text_bytes += key.text_bytes();
+            }
+            if known != Some(id) {
+                self.text_bytes += key.text_bytes();
                 bucket.values.push(key);
             }
         }
@@ -114,16 +133,19 @@ impl OlderRows {
             self.count = self.count.saturating_sub(bucket.count);
             self.sum.take(&bucket.sum);
             for key in bucket.values {
+                let mut freed = key.text_bytes();
                 if self.values.get(&key) == Some(&bucket.id) {
                     self.values.remove(&key);
+                    freed *= 2;
                 }
+                self.text_bytes = self.text_bytes.saturating_sub(freed);
             }
         }
     }
 
-    /// Buckets and values: what its memory is reckoned by.
-    pub fn parts(&self) -> (usize, usize) {
-        (self.buckets.len(), self.values.len())
+    /// Buckets, values and bytes of texts: what its memory is reckoned by.
+    pub fn parts(&self) -> (usize, usize, usize) {
+        (self.buckets.len(), self.values.len(), self.text_bytes)
     }
 
     /// Different values among these rows and `newest`.
@@ -180,7 +202,9 @@ impl OlderRows {
             };
             for _ in 0..bytes.size()? {
                 let key = read_key(bytes)?;
+                older.text_bytes += key.text_bytes();
                 if bytes.flag()? {
+                    older.text_bytes += key.text_bytes();
                     older.values.insert(key.clone(), bucket.id);
                 }
                 bucket.values.push(key);
