@@ -1,5 +1,5 @@
 //! The position that a server which takes over must have. Everything evaluated and told
-//! rests on the changes that were read; but a checkpoint of our own, a token, or
+//! rests on the changes that were read; but a checkpoint of our own, a lease, a token, or
 //! somebody's unwatched row may be lost with the old server and nobody is wronged.
 
 use crate::stream::gtid::{Flavour, Gtid, GtidSet};
@@ -9,7 +9,7 @@ use crate::stream::mysql_gtids::{MySqlGtids, MySqlSource};
 /// sets have no order; past it the oldest count as if they mattered.
 const MAX_GTIDS_SINCE: usize = 4096;
 /// Tables whose rows are ours or a core's to write again.
-const RENEWED_TABLES: [&str; 2] = ["checkpoint", "fence_token"];
+const RENEWED_TABLES: [&str; 3] = ["checkpoint", "fence_token", "lease"];
 
 /// Whether a change of this table must not be lost.
 pub fn is_required(table: &str) -> bool {
