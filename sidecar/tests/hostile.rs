@@ -37,7 +37,7 @@ fn check(row) { if row.after.balance != row.after.available { violation(row.afte
 "#;
 
 fn input(position: &str) -> RuleInput {
-    let columns = ["account_id", "currency", "balance", "available"]
+    let columns = ["account_id", "currency", "balance", "available", "reserved"]
         .map(str::to_owned)
         .to_vec();
     let table = Arc::new(TableSchema::new("balance", columns));
@@ -47,6 +47,7 @@ fn input(position: &str) -> RuleInput {
             ColumnValue::Text("CNY".into()),
             ColumnValue::Dec(Decimal::from(2)),
             ColumnValue::Dec(Decimal::from(1)),
+            ColumnValue::Null,
         ];
         Arc::new(RowChange {
             table: Arc::clone(&table),
