@@ -65,7 +65,7 @@ GRANT INSERT, UPDATE ON `{base}_guard`.`breaker_seal` TO '{base}_sidecar'@'{host
 GRANT INSERT ON `{base}_guard`.`breaker_transition` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE (`life`, `answered_us`, `answered_by`, `answer`, `answered_with`) ON `{base}_guard`.`verdict` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`checkpoint` TO '{base}_sidecar'@'{host}';
-GRANT INSERT, UPDATE (`mac`) ON `{base}_guard`.`rule_set` TO '{base}_sidecar'@'{host}';
+GRANT INSERT, UPDATE (`hash`, `mac`) ON `{base}_guard`.`rule_set` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE (`mac`), DELETE ON `{base}_guard`.`rule_member` TO '{base}_sidecar'@'{host}';
 GRANT INSERT ON `{base}_guard`.`rule_text` TO '{base}_sidecar'@'{host}';
 GRANT INSERT, UPDATE ON `{base}_guard`.`rule_active` TO '{base}_sidecar'@'{host}';
