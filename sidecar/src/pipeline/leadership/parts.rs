@@ -58,7 +58,8 @@ pub(super) fn start_readers(
     let restored = written_state::restore(context, begin, rules)?;
     let begin = &*begin;
     let first = *flavours.first().context("mysql.url names no server")?;
-    let is_behind = is_behind_mark(context.db.seal.rows().mark(), first, begin.read_from(0))?;
+    let signed = context.db.seal.rows();
+    let is_behind = is_behind_mark(signed.mark(), first, begin.read_from(0))?;
     let (feed, fed) = bounded(MAX_QUEUED_MESSAGES);
     let (lost, position_lost) = mpsc::channel(1);
     let signals = LeadershipSignals {
@@ -88,8 +89,6 @@ pub(super) fn start_readers(
     drop(readers);
     let reading = (begin.kafka_from_us, begin.state.is_some());
     let shadow = start_shadow(context, parts, reading, term, rules)?;
-    let committed = begin.kafka.as_ref().map(|row| row.position.as_str());
-    let judged = committed.map(PartitionOffsets::parse);
     let worker = evaluate::StreamEvaluator::new(evaluate::StreamEvaluatorSettings {
         flavours: flavours.to_vec(),
         names: context.servers.iter().map(|s| s.name.clone()).collect(),
@@ -101,7 +100,7 @@ pub(super) fn start_readers(
         reloads: context.rules.receiver.clone(),
         metrics: context.health.metrics,
         kafka_from_us: begin.kafka_from_us,
-        kafka_judged: judged.transpose()?,
+        kafka_judged: kafka_judged(begin)?,
         tap: context.recorder.as_deref().and_then(Recorder::tap),
         mid_stream: false,
         workers: context.settings.workers,
@@ -111,10 +110,16 @@ pub(super) fn start_readers(
         clock_jumps: clock_jumps(context, begin.clock_lead_us),
         freezing,
         replay: replay_meter(context, begin, first),
-        guard: GuardJudge::new(context.db.seal.rows().clone(), is_behind),
+        guard: GuardJudge::new(signed.clone(), is_behind),
         breaches: (format!("epoch {}", term.0).into(), begin.breaches.clone()),
     })?;
     Ok((start_evaluator(parts, worker, fed)?, signals))
+}
+
+/// Offsets up to which events are judged already.
+fn kafka_judged(begin: &StartPoints) -> anyhow::Result<Option<PartitionOffsets>> {
+    let committed = begin.kafka.as_ref().map(|row| row.position.as_str());
+    committed.map(PartitionOffsets::parse).transpose()
 }
 
 /// Whether our clock is too far ahead of the one that led before for a pair's patience to be

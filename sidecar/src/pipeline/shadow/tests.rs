@@ -361,7 +361,8 @@ fn pair_set(id: &str, mode: &str) -> Arc<RuleSet> {
     let (head, _) = text.split_once("//! on = ").unwrap();
     let text = format!(
         "{head}//! on = \"pair\"\n//! left = {{ event = \"deposit.received\", key = \"biz_no\" }}\n\
-         //! right = {{ table = \"entry\", op = \"insert\", key = \"ref\" }}\n//! within_ms = 5000\n\
+         //! right = {{ table = \"entry\", op = \"insert\", key = \"ref\" }}\n\
+         //! within_ms = 5000\n\
          //! keep_ms = 20000\n//! require = \"left\"\nfn check(l, r) {{}}\n\
          fn missing(one) {{ violation(one.account_id, \"gone\", \"missing\") }}"
     );

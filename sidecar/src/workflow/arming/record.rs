@@ -63,8 +63,8 @@ pub async fn record_verdicts(
 }
 
 /// Finds the verdicts of built-in rules that nobody has answered, whoever wrote their rows:
-/// their breakers open anyway, which does nothing where they are open. Only a person's reset answers
-/// one, and a reset stands in the signed history.
+/// their breakers open anyway, which does nothing where they are open. Only a person's reset
+/// answers one, and a reset stands in the signed history.
 async fn unanswered<'a>(
     tx: &mut Transaction<'_>,
     judge: &ArmingDecider<'_>,
