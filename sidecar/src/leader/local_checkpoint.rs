@@ -8,7 +8,12 @@ use serde::{Deserialize, Serialize};
 use sluice_contract::provenance::{copy_mac, is_copy};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+/// Longest wait for the file: tokens wait behind it, and a folder on a volume that hangs must
+/// not stop them.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 const FILE_NAME: &str = "checkpoint.json";
 /// Stands where a source's name would: the mark of signed rows, its version in the place of
 /// `replay_from`. So the one MAC covers it too.
@@ -19,6 +24,8 @@ const MARK_SOURCE: &str = "guard_seal";
 pub struct LocalCheckpoint {
     folder: Option<Arc<Path>>,
     rows: GuardRows,
+    /// A write that was not waited for any longer goes on: no other begins until it ends.
+    is_writing: Arc<AtomicBool>,
 }
 
 /// A source's position in the file.
@@ -42,6 +49,7 @@ impl LocalCheckpoint {
         LocalCheckpoint {
             folder: folder.map(Into::into),
             rows,
+            is_writing: Arc::default(),
         }
     }
 
@@ -71,11 +79,22 @@ impl LocalCheckpoint {
             sources,
             mac,
         };
-        let written = tokio::task::spawn_blocking(move || replace(&folder, &file)).await;
-        let written = written.map_err(anyhow::Error::from).flatten();
-        if let Err(error) = written {
+        if let Err(error) = self.write(folder, file).await {
             tracing::error!("this host's copy of the checkpoint can't be written: {error:#}");
         }
+    }
+
+    async fn write(&self, folder: Arc<Path>, file: CopyFile) -> anyhow::Result<()> {
+        let is_free = !self.is_writing.swap(true, Ordering::AcqRel);
+        ensure!(is_free, "an earlier write still hangs");
+        let is_writing = Arc::clone(&self.is_writing);
+        let writing = tokio::task::spawn_blocking(move || {
+            let written = replace(&folder, &file);
+            is_writing.store(false, Ordering::Release);
+            written
+        });
+        let written = tokio::time::timeout(WRITE_TIMEOUT, writing).await;
+        written.context("it takes more than a second")??
     }
 
     /// Reads the mark of signed rows as it was known at the last checkpoint: version and
@@ -169,6 +188,13 @@ mod tests {
         let text = std::fs::read_to_string(&path)?;
         std::fs::write(&path, text.replace("0-1-9", "0-1-99"))?;
         assert_eq!(kept.read("binlog"), None);
+        // A folder that hangs: the write behind goes by, and the next one that can be made is.
+        kept.is_writing.store(true, Ordering::Release);
+        kept.keep(3, &[row("binlog", "0-1-10")]).await;
+        assert_eq!(kept.read("binlog"), None);
+        kept.is_writing.store(false, Ordering::Release);
+        kept.keep(3, &[row("binlog", "0-1-11")]).await;
+        assert_eq!(kept.read("binlog"), Some(row("binlog", "0-1-11")));
         let nowhere = LocalCheckpoint::new(None, rows);
         nowhere.keep(3, &last).await;
         assert_eq!(nowhere.read("binlog"), None);

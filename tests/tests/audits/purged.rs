@@ -2,11 +2,11 @@
 //! and a person.
 
 use crate::audits::{AUDIT_TIMEOUT, one, raise, said};
+use crate::rule_sets::sluice_of;
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use sluice_contract::sql;
 use sluice_drill::setup::ChildProcess;
-use sluice_drill::setup::process::binary;
 use sluice_drill::setup::secrets::random_hex;
 use sluice_drill::stage::traffic::Traffic;
 use sluice_drill::stage::{DrillStage, StageOptions};
@@ -220,22 +220,31 @@ async fn the_gap_is_answered_by_two(set: &TestStage) -> anyhow::Result<()> {
             "--reason",
             "compared with the channels",
         ];
-        let refused = sluice(set, "ann", &words).await?.err().unwrap_or_default();
+        let refused = sluice_of(set, "breakers", "ann", &words)
+            .await?
+            .err()
+            .unwrap_or_default();
         ensure!(
             point != "cash_out" || refused.contains("--answers"),
             "{refused}"
         );
         let id = format!("SELECT verdict_id FROM {guard}.verdict WHERE rule='gap'");
         let id: String = conn.query_first(id).await?.context("the gap's verdict")?;
-        let proposed = sluice(set, "ann", &[&words[..], &["--answers", &id]].concat()).await?;
+        let proposed = sluice_of(
+            set,
+            "breakers",
+            "ann",
+            &[&words[..], &["--answers", &id]].concat(),
+        )
+        .await?;
         ensure!(proposed.is_ok(), "{proposed:?}");
         let hash = format!("SELECT rule_hash FROM {guard}.rule_proposal WHERE step='reset'");
         let hash: String = conn.query_first(hash).await?.context("the proposal")?;
         let subject = format!("{point}/all/*");
         let yes = ["approve", &subject, "--step", "reset", "--hash", &hash];
-        let own = sluice(set, "ann", &yes).await?;
+        let own = sluice_of(set, "breakers", "ann", &yes).await?;
         ensure!(own.is_err(), "one person let everybody go");
-        let approved = sluice(set, "bob", &yes).await?;
+        let approved = sluice_of(set, "breakers", "bob", &yes).await?;
         ensure!(approved.is_ok(), "{approved:?}");
     }
     let (_, open) = said(&set.stage).await?;
@@ -248,27 +257,6 @@ async fn the_gap_is_answered_by_two(set: &TestStage) -> anyhow::Result<()> {
         "nobody answered the gap"
     );
     Ok(())
-}
-
-/// Runs `sluice breakers …` under a person's name.
-async fn sluice(
-    set: &TestStage,
-    person: &str,
-    words: &[&str],
-) -> anyhow::Result<Result<String, String>> {
-    let ran = tokio::process::Command::new(binary("sluice")?)
-        .arg("breakers")
-        .args(words)
-        .args(["--sidecar", &set.stage.ports.url(set.stage.ports.sidecar)])
-        .arg("--token-file")
-        .arg(set.stage.dir.join("secrets/people").join(person))
-        .output()
-        .await?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok(match ran.status.success() {
-        true => Ok(text(&ran.stdout)),
-        false => Err(text(&ran.stderr)),
-    })
 }
 
 async fn a_gap_is_being_closed(stage: &DrillStage, sidecar: &ChildProcess) -> anyhow::Result<()> {

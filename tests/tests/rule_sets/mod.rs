@@ -19,8 +19,18 @@ async fn sluice(
     person: &str,
     words: &[&str],
 ) -> anyhow::Result<Result<String, String>> {
+    sluice_of(set, "rules", person, words).await
+}
+
+/// The text that `sluice GROUP …` prints at the sidecar, or its error, under a person's name.
+pub(crate) async fn sluice_of(
+    set: &TestStage,
+    group: &str,
+    person: &str,
+    words: &[&str],
+) -> anyhow::Result<Result<String, String>> {
     let ran = tokio::process::Command::new(binary("sluice")?)
-        .arg("rules")
+        .arg(group)
         .args(words)
         .args(["--sidecar", &set.stage.ports.url(set.stage.ports.sidecar)])
         .arg("--token-file")
