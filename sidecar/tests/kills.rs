@@ -98,7 +98,7 @@ async fn nothing_is_lost_doubled_or_told_too_early() {
     writes.await.unwrap();
     let last = written.load(Ordering::Acquire);
     sidecar.until_ready(None).await;
-    sidecar.fence().await.unwrap().until(last).await;
+    sidecar.until_token(last).await;
     unwatched.store(true, Ordering::Release);
     let checked = watches.await.unwrap();
     println!("{last} faults, {checked} tokens looked at");

@@ -70,7 +70,7 @@ async fn with_two_servers_each_reign_sees_both() {
         sidecar.until_ready(None).await;
         write_balance(&mut other, reign, true).await.unwrap();
         write_token(&mut conn, reign).await.unwrap();
-        sidecar.fence().await.unwrap().until(reign).await;
+        sidecar.until_token(reign).await;
         assert_eq!(verdicts(&mut conn, 999).await, (reign, reign));
         depose(&first, &sidecar).await;
     }

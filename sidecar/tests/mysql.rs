@@ -38,7 +38,7 @@ async fn it_works_as_on_mariadb() {
         }
     }
     sidecar.until_ready(None).await;
-    sidecar.fence().await.unwrap().until(20).await;
+    sidecar.until_token(20).await;
     assert_eq!(verdicts(&mut conn, 999_999).await, (20, 20));
     let open: Option<u64> = conn
         .query_first(
@@ -61,7 +61,7 @@ async fn it_works_as_on_mariadb() {
     write_balance(&mut conn, 21, true).await.unwrap();
     write_token(&mut conn, 21).await.unwrap();
     sidecar.until_ready(None).await;
-    sidecar.fence().await.unwrap().until(21).await;
+    sidecar.until_token(21).await;
     assert_eq!(verdicts(&mut conn, 999_999).await, (21, 21));
 }
 

@@ -87,7 +87,6 @@ async fn a_rule_that_burns_its_limits_holds_nothing_back() {
     let stage = ShadowServer::start("shadow", &[("slow", 2_000), ("cheap", 0)]).await;
     let sidecar = stage.sidecar("one");
     sidecar.until_ready(None).await;
-    let mut fence = sidecar.fence().await.unwrap();
     let mut conn = stage.server.conn().await;
     // Seconds of work for the slow rule in one transaction.
     let rows: Vec<String> = (0..5_000)
@@ -101,7 +100,7 @@ async fn a_rule_that_burns_its_limits_holds_nothing_back() {
     for number in 1..=50 {
         write_balance(&mut conn, number, true).await.unwrap();
         write_token(&mut conn, number).await.unwrap();
-        fence.until(number).await;
+        sidecar.until_token(number).await;
         let armed = ShadowServer::verdicts("balance-adds-up", &format!("f{number:06}"));
         let found: Option<i64> = conn.query_first(armed).await.unwrap();
         assert_eq!(found, Some(1), "told before its verdict");

@@ -56,7 +56,7 @@ async fn the_last_checkpoint_stands_at_the_last_evaluated_position() {
         write_balance(&mut conn, token, false).await.unwrap();
         write_token(&mut conn, token).await.unwrap();
         let written = position(&server).await;
-        sidecar.fence().await.unwrap().until(token).await;
+        sidecar.until_token(token).await;
         let ended = sidecar.process.terminate(STOP_TIMEOUT).await.unwrap();
         assert!(ended.success(), "{ended}; log {}", sidecar.log.display());
         let row = read_checkpoint(&mut conn, &schemas(), "binlog")

@@ -96,7 +96,7 @@ impl DayStage {
             .await
             .unwrap();
         write_token(&mut self.conn, self.rows).await.unwrap();
-        sidecar.fence().await.unwrap().until(self.rows).await;
+        sidecar.until_token(self.rows).await;
         let sql = format!(
             "SELECT item FROM t_guard.verdict WHERE rule='counts-the-day' AND account_id='f{:06}'",
             self.rows

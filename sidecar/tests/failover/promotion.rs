@@ -20,7 +20,7 @@ pub async fn promoted(flavour: Flavour) {
     let mut sidecar = SidecarProcess::start(first.dir(), "failover", &hosts(&first, &second));
     sidecar.until_ready(None).await;
     faults(&first, 1..=40).await;
-    sidecar.fence().await.unwrap().until(40).await;
+    sidecar.until_token(40).await;
     caught_up(&first, &second).await;
 
     // While the primary is away and nobody is promoted, nothing is taken over.
@@ -29,7 +29,7 @@ pub async fn promoted(flavour: Flavour) {
     promote(&second).await;
     sidecar.until_ready(None).await;
     faults(&second, 41..=80).await;
-    sidecar.fence().await.unwrap().until(80).await;
+    sidecar.until_token(80).await;
     let mut conn = second.conn().await;
     assert_eq!(verdicts(&mut conn, 80).await, (80, 80));
 
@@ -53,7 +53,7 @@ pub async fn promoted(flavour: Flavour) {
     sidecar.process.restart().unwrap();
     sidecar.until_ready(None).await;
     faults(&first, 100..=100).await;
-    sidecar.fence().await.unwrap().until(100).await;
+    sidecar.until_token(100).await;
     let (found, accounts) = verdicts(&mut old, 999).await;
     assert_eq!(
         (found, accounts),

@@ -20,7 +20,7 @@ pub async fn planned(flavour: Flavour) {
     let sidecar = SidecarProcess::start(first.dir(), "planned", &hosts(&first, &second));
     sidecar.until_ready(None).await;
     faults(&first, 1..=10).await;
-    sidecar.fence().await.unwrap().until(10).await;
+    sidecar.until_token(10).await;
     caught_up(&first, &second).await;
     first
         .conn()
@@ -30,7 +30,7 @@ pub async fn planned(flavour: Flavour) {
         .unwrap();
     promote(&second).await;
     faults(&second, 11..=20).await;
-    sidecar.fence().await.unwrap().until(20).await;
+    sidecar.until_token(20).await;
     sidecar.until_ready(None).await;
     assert_eq!(verdicts(&mut second.conn().await, 999).await, (20, 20));
 }

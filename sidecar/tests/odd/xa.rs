@@ -97,7 +97,7 @@ async fn what_was_prepared_before_a_restart_of_the_sidecar_is_judged() {
         // Checkpoints pass the prepared transaction, one after the other.
         for token in 1..=3 {
             write_token(&mut conn, token).await.unwrap();
-            sidecar.fence().await.unwrap().until(token).await;
+            sidecar.until_token(token).await;
             tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         }
         assert_eq!(verdicts(&mut conn, 9).await, (0, 0));
@@ -105,7 +105,7 @@ async fn what_was_prepared_before_a_restart_of_the_sidecar_is_judged() {
         sidecar.until_ready(None).await;
         conn.query_drop("XA COMMIT 'held'").await.unwrap();
         write_token(&mut conn, 4).await.unwrap();
-        sidecar.fence().await.unwrap().until(4).await;
+        sidecar.until_token(4).await;
         assert_eq!(verdicts(&mut conn, 9).await, (1, 1));
     }
 }

@@ -69,8 +69,8 @@ impl SidecarProcess {
             }
             assert!(
                 begun.elapsed() < Duration::from_secs(20),
-                "{name} is {value:?}; log {}",
-                self.log.display()
+                "{name} is {value:?}\n{}",
+                self.process.tail()
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -90,8 +90,8 @@ impl SidecarProcess {
             }
             assert!(
                 begun.elapsed() < Duration::from_secs(20),
-                "{said:?}, not {reason:?}; log {}",
-                self.log.display()
+                "{said:?}, not {reason:?}\n{}",
+                self.process.tail()
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -99,5 +99,27 @@ impl SidecarProcess {
 
     pub async fn fence(&self) -> Option<FenceLineReader> {
         FenceLineReader::open(self.port).await
+    }
+    /// Waits until the fence says this token, seeing. A stream ends with the reign that
+    /// opened it: as a core does, this asks again.
+    pub async fn until_token(&self, token: u64) {
+        let (begun, mut last) = (Instant::now(), None);
+        while begun.elapsed() < Duration::from_secs(20) {
+            let Some(mut fence) = self.fence().await else {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            while let Some(line) = fence.line().await {
+                if line.token >= token && line.blind.is_none() {
+                    return;
+                }
+                last = Some(line);
+                if begun.elapsed() > Duration::from_secs(20) {
+                    break;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("last line: {last:?}, not {token}\n{}", self.process.tail());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::server::daemon::DAEMON_TOKEN;
 use sluice_contract::wire::FenceLine;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -33,21 +33,6 @@ impl FenceLineReader {
             {
                 return Some(line);
             }
-        }
-    }
-
-    /// Waits for this token, seeing.
-    pub async fn until(&mut self, token: u64) {
-        let begun = Instant::now();
-        loop {
-            let line = self.line().await.expect("the fence's stream ended");
-            if line.token >= token && line.blind.is_none() {
-                return;
-            }
-            assert!(
-                begun.elapsed() < Duration::from_secs(20),
-                "last line: {line:?}, not {token}"
-            );
         }
     }
 }

@@ -14,6 +14,7 @@ mod lead;
 mod lease;
 mod parts;
 mod readers;
+mod stage_thread;
 pub mod start_points;
 mod written_state;
 

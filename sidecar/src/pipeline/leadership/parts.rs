@@ -10,6 +10,7 @@ use crate::pipeline::commit::stop::CommitStop;
 use crate::pipeline::evaluate::{ReplayMeter, StateFreezing};
 use crate::pipeline::leadership::LeadershipContext;
 use crate::pipeline::leadership::readers::SourceReaders;
+use crate::pipeline::leadership::stage_thread;
 use crate::pipeline::leadership::start_points::{StartPoints, is_behind_mark};
 use crate::pipeline::leadership::written_state;
 use crate::pipeline::shadow::{ShadowEvaluator, ShadowTap, ShadowWriter};
@@ -188,7 +189,7 @@ fn start_evaluator(
     fed: crossbeam_channel::Receiver<SourceMessage>,
 ) -> anyhow::Result<mpsc::Receiver<evaluate::EvaluatedBatch>> {
     let (results, evaluated) = evaluate::results();
-    parts.spawn_thread("sluice-evaluate", move || worker.run(&fed, &results))?;
+    stage_thread::spawn(parts, "sluice-evaluate", move || worker.run(&fed, &results))?;
     Ok(evaluated)
 }
 

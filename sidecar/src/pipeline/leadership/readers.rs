@@ -17,6 +17,7 @@ use crate::pipeline::gate::requests::EndOffsetRequests;
 use crate::pipeline::gate::server_ends::{OtherServer, ServerEndReader};
 use crate::pipeline::gate::source_gate::SourceGate;
 use crate::pipeline::gate::{KafkaGate, ServerGate};
+use crate::pipeline::leadership::stage_thread;
 use crate::pipeline::leadership::start_points::StartPoints;
 use crate::stream::feed::FeedSender;
 use crate::stream::gtid::{Flavour, GtidSet};
@@ -26,14 +27,8 @@ use sluice_contract::schema::Schemas;
 use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-
-/// Time between a reader's return and its report as a part that ended.
-const RETURN_GRACE: Duration = Duration::from_secs(5);
-/// Interval at which a reader that returned looks for the stop.
-const RETURN_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Starts the readers of a leadership, one source after the other.
 pub struct SourceReaders<'a> {
@@ -55,24 +50,13 @@ pub struct SourceReaders<'a> {
 }
 
 impl SourceReaders<'_> {
-    /// Starts a thread that reads. One that returns of itself waits a little for the stop:
-    /// another host took over, or the evaluator died and the queue closed, and then that
-    /// is what is to be named. Past it the return counts as the part's end.
+    /// Starts a thread that reads.
     fn start(
         &self,
         name: &'static str,
         work: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        let stop = self.parts.stop_token();
-        self.parts.spawn_thread(name, move || {
-            work()?;
-            let returned = Instant::now();
-            while !stop.is_cancelled() && returned.elapsed() < RETURN_GRACE {
-                std::thread::sleep(RETURN_POLL_INTERVAL);
-            }
-            Ok(())
-        })?;
-        Ok(())
+        stage_thread::spawn(self.parts, name, work)
     }
 
     /// Starts the reader of business events and the asker of Kafka's ends; returns the gate
