@@ -1,4 +1,4 @@
-//! What a newcomer tries first works, and trips nothing.
+//! First calls of a newcomer: they work, and trip nothing.
 
 use anyhow::ensure;
 use sluice_drill::commands::first_calls::{self, FirstCall};

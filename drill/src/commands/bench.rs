@@ -67,17 +67,7 @@ enum BenchCommand {
     /// Accepting alone, beside its floor.
     Accept,
     /// Catching up with a binlog from a cold start, beside its floors.
-    CatchUp {
-        /// Never audits data at rest; by default an audit is due, and gives way.
-        #[arg(long)]
-        no_audit: bool,
-        /// Debezium's engine reads the same binlog; needs Java, and `scripts/kafka debezium`.
-        #[arg(long)]
-        debezium: bool,
-        /// Seconds for which the binlog is written, some 60,000 row changes each.
-        #[arg(long, default_value_t = 9)]
-        seconds: u64,
-    },
+    CatchUp(CatchUpArgs),
     /// A backlog of the outbox, drained by the core's relay.
     Outbox {
         /// Rows of the backlog.
@@ -104,6 +94,34 @@ enum BenchCommand {
         #[arg(long, default_value = "tests/hostile")]
         hostile: PathBuf,
     },
+}
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+struct CatchUpArgs {
+    /// Never audits data at rest; by default an audit is due, and gives way.
+    #[arg(long)]
+    no_audit: bool,
+    /// Debezium's engine reads the same binlog; needs Java, and `scripts/kafka debezium`.
+    #[arg(long)]
+    debezium: bool,
+    /// Seconds for which the binlog is written, some 60,000 row changes each.
+    #[arg(long, default_value_t = 9)]
+    seconds: u64,
+}
+
+impl CatchUpArgs {
+    fn timed(self) -> (Duration, ReplayOptions) {
+        let audit = match self.no_audit {
+            true => ReplayAudit::Never,
+            false => ReplayAudit::Due,
+        };
+        let readers = ReplayOptions {
+            audit,
+            debezium: self.debezium,
+            ..ReplayOptions::default()
+        };
+        (Duration::from_secs(self.seconds), readers)
+    }
 }
 
 pub async fn run(options: BenchArgs) -> anyhow::Result<()> {
@@ -193,26 +211,8 @@ async fn measure(
             BenchResult::Accepting(bench::accepting::measure(&options.dir, progress).await?),
             ACCEPT_REPORT_PATH,
         )),
-        Some(BenchCommand::CatchUp {
-            no_audit,
-            debezium,
-            seconds,
-        }) => {
-            let audit = match no_audit {
-                true => ReplayAudit::Never,
-                false => ReplayAudit::Due,
-            };
-            let readers = ReplayOptions {
-                audit,
-                debezium,
-                ..ReplayOptions::default()
-            };
-            let caught_up = bench::catch_up(
-                &options.dir,
-                progress,
-                (Duration::from_secs(seconds), readers),
-            )
-            .await?;
+        Some(BenchCommand::CatchUp(readers)) => {
+            let caught_up = bench::catch_up(&options.dir, progress, readers.timed()).await?;
             Ok((BenchResult::CatchUp(caught_up), CATCH_UP_REPORT_PATH))
         }
         Some(BenchCommand::Shadow) => {
