@@ -2,9 +2,10 @@
 //! that is written and deleted in the same transaction. The binlog keeps it, nobody
 //! publishes it, and a sidecar of before it takes it for a transaction without effects.
 
-use crate::keys::SigningKeys;
-use crate::provenance::{EffectField, TransactionEffects, push_fields};
-use crate::settings::Secret;
+use crate::provenance::{
+    EffectField, TransactionEffects, TransactionSignatures, TransactionSigner, TransactionVerifier,
+    push_fields,
+};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 
@@ -34,23 +35,23 @@ impl SignedDeletions {
         format!("{PREFIX}{}", self.names)
     }
 
-    /// Signature of that row.
-    pub fn sign(&self, key: &Secret, tx_id: &str) -> String {
-        TransactionEffects::new().sign(key, tx_id, &self.events())
+    /// Signatures of that row.
+    pub fn sign(&self, signer: &TransactionSigner, tx_id: &str) -> TransactionSignatures<String> {
+        signer.sign(&TransactionEffects::new(), tx_id, &self.events())
     }
 }
 
 /// Rows named by `events`, if the row is one of the core's about deletions.
 pub fn signed_deletions<'a>(
-    keys: &SigningKeys,
+    keys: &TransactionVerifier,
     tx_id: &str,
     events: &'a str,
-    signature: &str,
+    signatures: TransactionSignatures<&[u8]>,
 ) -> Option<DeletedNames<'a>> {
     let names = events.strip_prefix(PREFIX)?;
     let none = TransactionEffects::new();
-    let texts = (tx_id.as_bytes(), events.as_bytes(), signature.as_bytes());
-    keys.any(|key| none.verify(key, texts.0, texts.1, texts.2))
+    keys.check(&none, tx_id.as_bytes(), events.as_bytes(), signatures)
+        .is_ok()
         .then(|| DeletedNames(names.as_bytes().chunks(NAME_DIGITS).collect()))
 }
 
@@ -78,27 +79,32 @@ fn name_of(table: &str, key: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Secret;
 
     #[test]
     fn only_what_was_named_may_go_and_a_reader_of_before_sees_no_effect() {
         let key = Secret::new("0123456789abcdef");
-        let keys = SigningKeys::from(key.clone());
+        let keys = TransactionVerifier::from(key.clone());
         let mut deletions = SignedDeletions::default();
         deletions.add("outbox", &["A", "t1"]);
         deletions.add("cases", &["A", "o", "kind", "detail"]);
-        let (events, signature) = (deletions.events(), deletions.sign(&key, "t9"));
-        let named = signed_deletions(&keys, "t9", &events, &signature).unwrap();
+        let (events, signed) = (
+            deletions.events(),
+            deletions.sign(&key.clone().into(), "t9"),
+        );
+        let signature = &signed.signature;
+        let named = signed_deletions(&keys, "t9", &events, signed.bytes()).unwrap();
         assert!(named.contain("outbox", &["A", "t1"]));
         assert!(named.contain("cases", &["A", "o", "kind", "detail"]));
         for (table, key) in [("outbox", ["A", "t2"]), ("idempotency", ["A", "t1"])] {
             assert!(!named.contain(table, &key), "{table} {key:?}");
         }
-        assert!(signed_deletions(&keys, "t8", &events, &signature).is_none());
+        assert!(signed_deletions(&keys, "t8", &events, signed.bytes()).is_none());
         let more = format!("{events}0011223344556677");
-        assert!(signed_deletions(&keys, "t9", &more, &signature).is_none());
+        assert!(signed_deletions(&keys, "t9", &more, signed.bytes()).is_none());
         let nothing = TransactionEffects::new();
         assert!(nothing.verify(&key, b"t9", events.as_bytes(), signature.as_bytes()));
-        let list = nothing.sign(&key, "t9", "[]");
-        assert!(signed_deletions(&keys, "t9", "[]", &list).is_none());
+        let list = TransactionSigner::from(key).sign(&nothing, "t9", "[]");
+        assert!(signed_deletions(&keys, "t9", "[]", list.bytes()).is_none());
     }
 }

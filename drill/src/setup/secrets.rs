@@ -3,6 +3,10 @@
 use crate::channels::SimulatorKind;
 use anyhow::Context;
 use rand::RngCore;
+use sluice_contract::settings::Secret;
+use sluice_contract::transaction_key::{
+    PRIVATE_KEY_SECRET, PUBLIC_KEYS_SECRET, TransactionKeyPair,
+};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -11,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Names of the secrets that the core, the sidecar and the channels share.
 pub fn secret_names() -> Vec<String> {
     let channels = SimulatorKind::ALL.map(|kind| format!("channel_{kind}"));
-    ["provenance_key", "sidecar_token"]
+    ["provenance_key", "sidecar_token", PRIVATE_KEY_SECRET]
         .map(str::to_owned)
         .into_iter()
         .chain(channels)
@@ -28,7 +32,15 @@ pub fn random_hex() -> String {
 /// Makes what is missing of `<dir>/secrets/*` (mode 0600) and returns that
 /// directory. What exists is kept: programs may be running on it.
 pub fn create(dir: &Path) -> anyhow::Result<PathBuf> {
-    create_named(dir, &secret_names())
+    let secrets = create_named(dir, &secret_names())?;
+    let line = pair(&secrets)?.public().line();
+    create_file(&secrets.join(PUBLIC_KEYS_SECRET), &line)?;
+    Ok(secrets)
+}
+
+/// The core's pair, from the folder of secrets.
+pub fn pair(secrets: &Path) -> anyhow::Result<TransactionKeyPair> {
+    TransactionKeyPair::new(&Secret::load(PRIVATE_KEY_SECRET, Some(secrets))?)
 }
 
 /// As `create`, for names of the caller's choice, such as `client_<name>`.
@@ -40,27 +52,27 @@ pub fn create_named(dir: &Path, names: &[impl AsRef<Path>]) -> anyhow::Result<Pa
         .create(&secrets);
     made.with_context(|| format!("can't create {}", secrets.display()))?;
     for name in names {
-        let path = secrets.join(name);
-        match OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-        {
-            Ok(mut file) => writeln!(file, "{}", random_hex())?,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => {
-                return Err(error).with_context(|| format!("can't create {}", path.display()));
-            }
-        }
+        create_file(&secrets.join(name), &random_hex())?;
     }
     Ok(secrets)
+}
+
+fn create_file(path: &Path, line: &str) -> anyhow::Result<()> {
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
+        Ok(mut file) => Ok(writeln!(file, "{line}")?),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("can't create {}", path.display())),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluice_contract::settings::Secret;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -74,7 +86,7 @@ mod tests {
         let before = read();
         create(dir.path()).unwrap();
         assert_eq!(before, read());
-        assert_eq!(secret_names().len(), 2 + SimulatorKind::COUNT);
+        assert_eq!(secret_names().len(), 3 + SimulatorKind::COUNT);
         for name in secret_names() {
             let mode = std::fs::metadata(secrets.join(&name))
                 .unwrap()

@@ -11,11 +11,13 @@ use crate::stage::settings::StagePorts;
 use anyhow::Context;
 use mysql_async::Pool;
 use sluice_contract::event::{BUSINESS_TOPICS, ORDER_TOPIC};
+use sluice_contract::provenance::{TransactionSigner, TransactionVerifier};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -86,6 +88,9 @@ impl DrillStage {
         on_step("channel simulators");
         let stop = CancellationToken::new();
         let sims = start_simulators(&options, &ports, &secrets_dir, &stop).await?;
+        let key = Secret::load("provenance_key", Some(&secrets_dir))?;
+        let pair = secrets::pair(&secrets_dir)?;
+        let verifier = TransactionVerifier::new(vec![pair.public().clone()], None);
         let token = Secret::load("sidecar_token", Some(&secrets_dir))?;
         let client = StageClient::new(&ports.url(ports.core), &ports.url(ports.sidecar), &token)?
             .with_callbacks(&ports.url(ports.callbacks));
@@ -93,7 +98,9 @@ impl DrillStage {
             dir: dir.to_owned(),
             pool: sql::pool(&url, 16)?,
             split_books,
-            key: Secret::load("provenance_key", Some(&secrets_dir))?,
+            signer: TransactionSigner::new(key.clone(), Some(Arc::new(pair))),
+            verifier,
+            key,
             events: EventProducer::new(&brokers)?,
             core: None,
             sidecar: None,

@@ -4,13 +4,19 @@ use crate::config::SidecarConfig;
 use sluice_contract::event::{EventVerifier, PRODUCER_SECRET};
 use sluice_contract::kafka::PASSWORD_SECRET;
 use sluice_contract::keys::SigningKeys;
+use sluice_contract::provenance::TransactionVerifier;
 use sluice_contract::settings::{Secret, refuse_equal_secrets};
+use sluice_contract::transaction_key::TransactionPublicKey;
 
 /// Secrets of the fence and of the rules.
 #[derive(Debug, Clone)]
 pub struct SidecarSecrets {
     /// Two while one replaces the other: cores sign with either.
     pub provenance_key: SigningKeys,
+    /// Keys of before: ledger entries that they sealed hold.
+    pub provenance_retired: Vec<Secret>,
+    /// Verify what cores sign.
+    pub transaction_keys: TransactionVerifier,
     pub sidecar_token: Secret,
     pub read_token: Option<Secret>,
 }
@@ -34,13 +40,37 @@ impl SidecarConfig {
     /// One is missing or can't be read.
     pub fn secrets(&self) -> anyhow::Result<SidecarSecrets> {
         let dir = self.secrets_dir.as_deref();
+        let provenance_key = SigningKeys::load("provenance_key", dir)?;
         let secrets = SidecarSecrets {
-            provenance_key: SigningKeys::load("provenance_key", dir)?,
+            transaction_keys: self.transaction_keys(|| Ok(provenance_key.clone()))?,
+            provenance_key,
+            provenance_retired: self
+                .provenance_keys_retired
+                .iter()
+                .map(|name| Secret::load(name, dir))
+                .collect::<Result<_, _>>()?,
             sidecar_token: Secret::load("sidecar_token", dir)?,
             read_token: Secret::load_optional("sidecar_read_token", dir)?,
         };
         self.check_owners(&secrets, Vec::new())?;
         Ok(secrets)
+    }
+
+    /// Loads the public keys that verify transactions. `macs` gives the keys of MACs, if
+    /// transactions may still have those: there is no public key, or the settings say so.
+    ///
+    /// # Errors
+    /// A file can't be read, or holds no key.
+    pub fn transaction_keys(
+        &self,
+        macs: impl FnOnce() -> anyhow::Result<SigningKeys>,
+    ) -> anyhow::Result<TransactionVerifier> {
+        let public = TransactionPublicKey::load_all(self.secrets_dir.as_deref())?;
+        let accepts_macs = self.accept_transaction_macs || public.is_empty();
+        Ok(TransactionVerifier::new(
+            public,
+            accepts_macs.then(macs).transpose()?,
+        ))
     }
 
     /// Refuses two secrets that are the same: a machine would be a person, or a person two.
@@ -54,7 +84,10 @@ impl SidecarConfig {
     ) -> anyhow::Result<()> {
         let named = |name: &str, secret: &Secret| (name.to_owned(), secret.clone());
         let keys = secrets.provenance_key.all();
-        let mut all: Vec<_> = keys.map(|key| named("provenance_key", key)).collect();
+        let mut all: Vec<_> = keys
+            .chain(&secrets.provenance_retired)
+            .map(|key| named("provenance_key", key))
+            .collect();
         all.push(named("sidecar_token", &secrets.sidecar_token));
         let read_token = secrets.read_token.iter();
         all.extend(read_token.map(|token| named("sidecar_read_token", token)));
@@ -78,6 +111,8 @@ mod tests {
         let config: SidecarConfig = toml::from_str(text).unwrap();
         let secrets = SidecarSecrets {
             provenance_key: SigningKeys::new(Secret::new("a-key-of-sixteen"), None),
+            provenance_retired: Vec::new(),
+            transaction_keys: TransactionVerifier::new(Vec::new(), None),
             sidecar_token: Secret::new("a-token-of-cores"),
             read_token: read_token.map(Secret::new),
         };

@@ -37,9 +37,9 @@ pub struct GuardMark {
 
 impl GuardMark {
     /// Fields of its row as they are signed.
-    pub(super) fn fields(&self) -> [EffectField<'_>; 6] {
+    pub(super) fn fields<'a>(&'a self, name: &'a str) -> [EffectField<'a>; 6] {
         [
-            Text(MARK_NAME.as_bytes()),
+            Text(name.as_bytes()),
             Int(self.version.into()),
             Text(self.position.as_bytes()),
             Text(self.unsigned_month.as_bytes()),
@@ -76,8 +76,9 @@ impl GuardRows {
             sealed_by: FIRST_START.to_owned(),
             sealed_us: now_us(),
         };
-        let mac = self.mac("guard_seal", &mark.fields());
-        mark_repo::insert_first(conn, schemas, &mark, &mac).await?;
+        let mac = self.mac("guard_seal", &mark.fields(MARK_NAME));
+        mark_repo::insert_first(conn, schemas, MARK_NAME, (&mark, &mac)).await?;
+        self.begin_entries(conn, schemas, mark).await?;
         self.refresh(conn, schemas).await
     }
 
@@ -91,10 +92,10 @@ impl GuardRows {
         conn: &mut Conn,
         schemas: &Schemas,
     ) -> mysql_async::Result<StoredMark> {
-        let Some((mark, mac)) = mark_repo::read(conn, schemas).await? else {
+        let Some((mark, mac)) = mark_repo::read(conn, schemas, MARK_NAME).await? else {
             return Ok(StoredMark::Missing);
         };
-        if self.is_signed("guard_seal", &mark.fields(), Some(&mac)) {
+        if self.is_signed("guard_seal", &mark.fields(MARK_NAME), Some(&mac)) {
             self.learn(mark);
             return Ok(StoredMark::Genuine);
         }
@@ -137,8 +138,9 @@ impl GuardRows {
             sealed_by: by.to_owned(),
             sealed_us: at_us,
         };
-        let mac = self.mac("guard_seal", &mark.fields());
-        mark_repo::write(tx, schemas, &mark, &mac).await?;
+        let mac = self.mac("guard_seal", &mark.fields(MARK_NAME));
+        mark_repo::write(tx, schemas, MARK_NAME, (&mark, &mac)).await?;
+        self.seal_entries(tx, schemas, &mark).await?;
         Ok(mark)
     }
 

@@ -7,6 +7,7 @@
 mod books;
 mod captures;
 mod checksum_diff;
+mod entries;
 mod movement;
 mod orders;
 mod postings;
@@ -17,6 +18,7 @@ mod servers;
 #[cfg(test)]
 mod tests;
 
+pub use entries::EntrySeals;
 pub use movement::AccountMovement;
 pub use reader::AuditReader;
 pub use reading::AuditReading;

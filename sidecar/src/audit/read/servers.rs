@@ -1,6 +1,7 @@
 //! Servers that hold the books.
 
-use crate::audit::read::AuditReader;
+use crate::audit::read::{AuditReader, EntrySeals};
+use crate::guard_rows::GuardRows;
 use crate::stream::gtid::Flavour;
 use mysql_async::{Conn, Pool};
 use sluice_contract::schema::Schemas;
@@ -13,6 +14,8 @@ pub struct AuditServers {
     pub orders: Pool,
     pub balance: Option<Pool>,
     pub ledger: Option<Pool>,
+    /// Keys that entries may be sealed with, and the mark since when.
+    pub rows: GuardRows,
 }
 
 impl AuditServers {
@@ -21,10 +24,19 @@ impl AuditServers {
     }
 
     pub async fn reader(&self) -> mysql_async::Result<AuditReader> {
+        let mut orders = self.orders.get_conn().await?;
+        let seals = EntrySeals {
+            keys: self.rows.entry_keys(),
+            from_us: self
+                .rows
+                .entries_sealed_from(&mut orders, &self.schemas)
+                .await?,
+        };
         Ok(AuditReader {
             schemas: self.schemas.clone(),
             flavour: self.flavour,
-            orders: self.orders.get_conn().await?,
+            seals,
+            orders,
             balance: conn_of(self.balance.as_ref()).await?,
             ledger: conn_of(self.ledger.as_ref()).await?,
         })

@@ -4,7 +4,7 @@ use crate::rules::runtime::rule_plan::RulePlan;
 use crate::rules::text::header::RuleHeader;
 use crate::rules::text::rule_mode::RuleMode;
 use rhai::{AST, Engine};
-use sluice_contract::keys::SigningKeys;
+use sluice_contract::provenance::TransactionVerifier;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub struct RuleSet {
     pub(crate) engine: Engine,
     pub(crate) rules: Vec<CompiledRule>,
     pub(crate) plan: RulePlan,
-    pub(crate) provenance_key: SigningKeys,
+    pub(crate) transaction_keys: TransactionVerifier,
     /// Whether any text asks for balances.
     pub(in crate::rules) asks_balances: bool,
     pub(in crate::rules) look_back_us: i64,

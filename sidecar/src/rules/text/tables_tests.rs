@@ -74,3 +74,26 @@ fn the_catalogue_is_what_the_migrations_create() {
         assert_eq!(made.get(known.name), Some(&want), "{}", known.name);
     }
 }
+
+/// A signed column that rows don't have here would never be compared.
+#[test]
+fn every_signed_column_is_one_of_the_catalogue() {
+    use sluice_contract::provenance::{EFFECT_TABLES, EffectColumnKind, effect_table};
+    for table in &CATALOG_TABLES {
+        let signed = effect_table(table.name).is_some();
+        assert_eq!(table.guarded, signed, "{}", table.name);
+    }
+    for signed in EFFECT_TABLES {
+        let table = &CATALOG_TABLES[find(signed.name).unwrap()];
+        for column in signed.columns {
+            let is_text = match column.kind {
+                EffectColumnKind::Number | EffectColumnKind::OptionalNumber => false,
+                EffectColumnKind::Text
+                | EffectColumnKind::OptionalText
+                | EffectColumnKind::TextIfKnown => true,
+            };
+            let kind = table.column(column.name).unwrap();
+            assert_eq!(kind == Text, is_text, "{}.{}", signed.name, column.name);
+        }
+    }
+}

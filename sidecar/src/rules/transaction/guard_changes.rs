@@ -11,7 +11,8 @@ use crate::stream::change::{ChangeOp, ChangeTransaction, ColumnValue, RowChange,
 use rust_decimal::Decimal;
 use sluice_contract::money::column_units;
 use sluice_contract::provenance::{
-    DeletedNames, EffectField, MAC_COLUMN, SignedGuardTable, signed_deletions, signed_guard_table,
+    DeletedNames, EffectField, MAC_COLUMN, SignedGuardTable, TransactionSignatures,
+    signed_deletions, signed_guard_table,
 };
 use std::collections::BTreeMap;
 
@@ -205,7 +206,7 @@ impl GuardJudge {
         // was refused frees its key, a booking that is done its intent.
         let is_cores = !written.is_empty()
             && deletions.iter().any(|(table, _)| is_freed(table))
-            && provenance::of(transaction, self.rows.keys()) == Provenance::Valid;
+            && provenance::of(transaction, self.rows.transactions()) == Provenance::Valid;
         let moves = transaction.changes.iter().any(|c| is_moved(c));
         for (table, key) in deletions {
             let freed = is_cores && is_freed(table) && (moves || *table == "booking_intent");
@@ -223,7 +224,11 @@ impl GuardJudge {
         }
         let text = |column| text(change, change.after.as_ref(), column);
         let (tx_id, events, signature) = (text("tx_id")?, text("events")?, text("signature")?);
-        signed_deletions(self.rows.keys(), tx_id, events, signature)
+        let signatures = TransactionSignatures {
+            signature: signature.as_bytes(),
+            proof: text("proof").unwrap_or_default().as_bytes(),
+        };
+        signed_deletions(self.rows.transactions(), tx_id, events, signatures)
     }
 }
 

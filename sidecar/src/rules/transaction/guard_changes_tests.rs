@@ -138,7 +138,7 @@ fn rows_go_by_the_cores_word_or_by_their_age() {
     let mark = [
         text("-"),
         text("t9"),
-        text(&named.sign(&key(), "t9")),
+        text(&named.sign(&key().into(), "t9").signature),
         text(&named.events()),
     ];
     let said = || change("outbox", &outbox, None, Some(&mark));
