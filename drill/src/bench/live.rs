@@ -28,6 +28,9 @@ const LIFECYCLE_TIME: Duration = Duration::from_secs(16);
 /// Left out at both ends of the lifecycle run: the pipeline fills and drains.
 const UNMEASURED_EDGE: Duration = Duration::from_secs(3);
 const FAULT_COUNT: u64 = 150;
+/// Orders a second beside which the fence is timed.
+pub(super) const FENCE_LOAD_PER_S: u64 = 500;
+const FENCE_LOAD_TIME: Duration = Duration::from_secs(14);
 
 pub struct LiveFigures {
     pub accept_per_s: u64,
@@ -44,16 +47,9 @@ pub async fn measure(
     stage: &mut DrillStage,
     progress: &ProgressDisplay,
 ) -> anyhow::Result<LiveFigures> {
-    stage.start_core().await?;
-    stage.start_sidecar().await?;
-    stage.wait_for_fence().await?;
-    progress.step("giving accounts money");
-    Traffic::new("fund", ACCOUNT_COUNT)
-        .fund(stage, MONEY_PER_ACCOUNT)
-        .await?;
-
+    start(stage, progress).await?;
     let accept = accept_steadily(stage, progress).await?;
-    let lifecycle_per_s = lifecycles(stage, progress).await?;
+    let lifecycle_per_s = lifecycles(stage, progress, "life").await?;
     let pids = (
         stage.core.as_ref().context("core")?.pid(),
         stage.sidecar.as_ref().context("sidecar")?.pid(),
@@ -77,6 +73,34 @@ pub async fn measure(
         edit,
         rss,
     })
+}
+
+/// Starts both programs and funds the accounts.
+pub(super) async fn start(
+    stage: &mut DrillStage,
+    progress: &ProgressDisplay,
+) -> anyhow::Result<()> {
+    stage.start_core().await?;
+    stage.start_sidecar().await?;
+    stage.wait_for_fence().await?;
+    progress.step("giving accounts money");
+    let fund = Traffic::new("fund", ACCOUNT_COUNT);
+    fund.fund(stage, MONEY_PER_ACCOUNT).await
+}
+
+/// The fence's delay beside a steady load.
+pub(super) async fn fence(stage: &DrillStage, load: &Traffic) -> anyhow::Result<LatencyMs> {
+    let stop = CancellationToken::new();
+    let (loaded, fence) = tokio::join!(
+        async {
+            let report = load.open(stage, FENCE_LOAD_PER_S, FENCE_LOAD_TIME).await;
+            stop.cancel();
+            report
+        },
+        fence_probe::fence(stage, Duration::from_millis(20), stop.clone())
+    );
+    loaded?;
+    Ok(LatencyMs::of(&fence?))
 }
 
 /// Latencies of accepting at a rate that the core can keep.
@@ -110,7 +134,7 @@ async fn faults_under_load(
     let beside = Traffic::new("beside", ACCOUNT_COUNT);
     let stop = CancellationToken::new();
     let (load, detect, fence) = tokio::join!(
-        beside.open(stage, 500, Duration::from_secs(14)),
+        beside.open(stage, FENCE_LOAD_PER_S, FENCE_LOAD_TIME),
         async {
             let detect = faults(stage).await;
             stop.cancel();
@@ -132,12 +156,16 @@ async fn faults_under_load(
 }
 
 /// Orders a second from acceptance to their end, in the middle of a steady run.
-async fn lifecycles(stage: &DrillStage, progress: &ProgressDisplay) -> anyhow::Result<u64> {
+pub(super) async fn lifecycles(
+    stage: &DrillStage,
+    progress: &ProgressDisplay,
+    name: &str,
+) -> anyhow::Result<u64> {
     const ENDED_ORDERS_METRIC: &str = "sluice_core_orders_total{state=\"success\"}";
     progress.step(&format!(
         "whole lifecycles, {OFFERED_PER_S}/s offered, sidecar and rules on"
     ));
-    let traffic = Traffic::new("life", ACCOUNT_COUNT);
+    let traffic = Traffic::new(name, ACCOUNT_COUNT);
     let counted = async {
         // Telling the events comes first: wait until orders are coming in.
         let before = stage.core_metric(ENDED_ORDERS_METRIC).await?;

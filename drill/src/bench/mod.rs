@@ -4,6 +4,7 @@
 pub mod accepting;
 pub mod backtest;
 mod catch_up_floors;
+pub mod debezium_peer;
 pub mod floor;
 mod live;
 mod machine;
@@ -18,9 +19,10 @@ pub mod hot_account;
 pub mod outbox;
 pub mod routing_totals;
 pub mod rule_edits;
+pub mod shadow_burner;
 pub mod split_books;
 
-use crate::bench::replay::ReplayAudit;
+use crate::bench::replay::ReplayOptions;
 use crate::output::latency::LatencyMs;
 use crate::output::progress::ProgressDisplay;
 use crate::stage::{DrillStage, StageOptions};
@@ -64,10 +66,10 @@ pub struct ResidentMemory {
 pub async fn catch_up(
     dir: &Path,
     progress: &ProgressDisplay,
-    audit: ReplayAudit,
+    timed: (Duration, ReplayOptions),
 ) -> anyhow::Result<replay::ReplayFigures> {
     let on_step = |step: &str| progress.step(&format!("starting {step}"));
-    replay::measure(&dir.join("replay"), progress, &on_step, (FLOOR_TIME, audit)).await
+    replay::measure(&dir.join("replay"), progress, &on_step, timed).await
 }
 
 /// The bare client writes for this long: it makes the binlog for the catch-up too.
@@ -81,7 +83,7 @@ fn options() -> StageOptions {
 /// Runs everything under `dir`; about two and a half minutes.
 pub async fn run(dir: &Path, progress: &ProgressDisplay) -> anyhow::Result<BenchFigures> {
     let on_step = |step: &str| progress.step(&format!("starting {step}"));
-    let timed = (FLOOR_TIME, ReplayAudit::Due);
+    let timed = (FLOOR_TIME, ReplayOptions::default());
     let recorded = replay::measure(&dir.join("replay"), progress, &on_step, timed).await?;
     let routing_totals =
         routing::measure(&dir.join("routing"), progress, routing::BRIEF_FILL).await?;

@@ -3,7 +3,9 @@
 //! from a cold start with every rule on.
 
 use crate::bench::catch_up_floors::{self, CatchUpFloors};
+use crate::bench::debezium_peer::{DebeziumPeer, PeerFigures};
 use crate::bench::floor::{self, FloorBooks};
+use crate::bench::shadow_burner;
 use crate::output::progress::ProgressDisplay;
 use crate::setup::MariadbOptions;
 use crate::stage::{DrillStage, StageOptions};
@@ -25,12 +27,16 @@ pub struct ReplayFigures {
     pub accept_floor_per_s: u64,
     pub catch_up_rows_per_s: u64,
     pub catch_up_floors: CatchUpFloors,
+    /// If it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub debezium: Option<PeerFigures>,
 }
 
 /// The audit of data at rest beside the catch-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReplayAudit {
     /// Due at once, as after any long outage: it must give way.
+    #[default]
     Due,
     Never,
 }
@@ -44,6 +50,16 @@ impl ReplayAudit {
     }
 }
 
+/// Readers beside the sidecar, and what it does itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReplayOptions {
+    pub audit: ReplayAudit,
+    /// Debezium reads the same binlog.
+    pub debezium: bool,
+    /// A rule in shadow burns its limits meanwhile.
+    pub burner: bool,
+}
+
 /// Writes a binlog for `time`, reads it bare, and has a sidecar catch up with it.
 ///
 /// # Errors
@@ -52,9 +68,14 @@ pub async fn measure(
     dir: &Path,
     progress: &ProgressDisplay,
     on_step: &(impl Fn(&str) + Sync),
-    (time, audit): (Duration, ReplayAudit),
+    (time, readers): (Duration, ReplayOptions),
 ) -> anyhow::Result<ReplayFigures> {
+    let rules = StageOptions::default().rules;
     let options = StageOptions {
+        rules: match readers.burner {
+            true => shadow_burner::beside(&rules, dir.join("rules"))?,
+            false => rules,
+        },
         mariadb: MariadbOptions {
             buffer_pool_mb: 1_024,
             ..MariadbOptions::default()
@@ -62,11 +83,15 @@ pub async fn measure(
         // Everything from the first binlog on; a cold start is behind by nature.
         sidecar_extra: format!(
             "start = \"oldest\"\nmax_lag_ms = 600000\n{}",
-            audit.setting()
+            readers.audit.setting()
         ),
         ..StageOptions::default()
     };
     let mut stage = DrillStage::prepare(dir, options, on_step).await?;
+    let peer = match readers.debezium {
+        true => Some(debezium_begins(dir, &stage, progress).await?),
+        false => None,
+    };
     let (accept_floor_per_s, orders) = accept_floor(&stage, progress, time).await?;
 
     progress.step("catch-up floor: a bare read of the same binlog");
@@ -77,7 +102,8 @@ pub async fn measure(
     ));
 
     progress.step("catch-up: a sidecar starts cold, with every rule on");
-    let catch_up_rows_per_s = catch_up(&mut stage).await?;
+    let due = row_changes(&stage).await?;
+    let catch_up_rows_per_s = catch_up(&mut stage, due).await?;
     let mut conn = stage.pool.get_conn().await?;
     let found: Option<u64> = conn
         .query_first(format!(
@@ -91,11 +117,16 @@ pub async fn measure(
         "{found:?} false alarms over {orders} honest orders"
     );
     progress.done(&format!("catch-up: {catch_up_rows_per_s} row changes/s"));
+    let debezium = match peer {
+        Some(peer) => Some(debezium_reads(&mut stage, &peer, due, progress).await?),
+        None => None,
+    };
     stage.down().await?;
     Ok(ReplayFigures {
         accept_floor_per_s,
         catch_up_rows_per_s,
         catch_up_floors,
+        debezium,
     })
 }
 
@@ -123,13 +154,39 @@ pub(super) async fn accept_floor(
     Ok((per_s, orders))
 }
 
-/// Row changes a second between the first seen and the last, so that starting the
-/// process doesn't count but everything it does with a row does.
-async fn catch_up(stage: &mut DrillStage) -> anyhow::Result<u64> {
-    const ROW_CHANGES_METRIC: &str = "sluice_sidecar_row_changes_total";
-    // Row changes that a rule can look at: the outbox and keys aren't among them.
+/// The binlog is to be read from here.
+async fn debezium_begins(
+    dir: &Path,
+    stage: &DrillStage,
+    progress: &ProgressDisplay,
+) -> anyhow::Result<DebeziumPeer> {
+    progress.step("Debezium sets its offset on empty tables");
+    migrate(&DatabaseUrls::together(&stage.url), &stage.schemas).await?;
+    DebeziumPeer::begin(&dir.join("debezium"), &stage.url, &stage.schemas).await
+}
+
+/// Alone, as the sidecar was.
+async fn debezium_reads(
+    stage: &mut DrillStage,
+    peer: &DebeziumPeer,
+    due: u64,
+    progress: &ProgressDisplay,
+) -> anyhow::Result<PeerFigures> {
+    // Killed: what it knows is not asked any more.
+    stage.sidecar.take();
+    progress.step("Debezium reads the same binlog: as structs, then as JSON");
+    let figures = peer.measure(due).await?;
+    progress.done(&format!(
+        "Debezium: {} row changes/s as structs, {} as JSON",
+        figures.structs_rows_per_s, figures.json_rows_per_s
+    ));
+    Ok(figures)
+}
+
+/// Row changes that a rule can look at: the outbox and keys aren't among them.
+async fn row_changes(stage: &DrillStage) -> anyhow::Result<u64> {
+    let schemas = &stage.schemas;
     let mut conn = stage.pool.get_conn().await?;
-    let schemas = stage.schemas.clone();
     let mut due = 0u64;
     for table in [
         format!("{}.orders", schemas.orders),
@@ -146,8 +203,13 @@ async fn catch_up(stage: &mut DrillStage) -> anyhow::Result<u64> {
             schemas.balance
         ))
         .await?;
-    due += updates.context("sum")?;
-    drop(conn);
+    Ok(due + updates.context("sum")?)
+}
+
+/// Row changes a second between the first seen and the last, so that starting the
+/// process doesn't count but everything it does with a row does.
+async fn catch_up(stage: &mut DrillStage, due: u64) -> anyhow::Result<u64> {
+    const ROW_CHANGES_METRIC: &str = "sluice_sidecar_row_changes_total";
     let begun = Instant::now();
     let path = stage.start_sidecar();
     let mut first: Option<(Instant, u64)> = None;

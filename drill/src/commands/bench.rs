@@ -3,7 +3,7 @@
 //! rest, `backtest` a recorded load tried again, `rules` the rule engine without any server.
 
 use crate::bench;
-use crate::bench::replay::ReplayAudit;
+use crate::bench::replay::{ReplayAudit, ReplayOptions};
 use crate::bench::routing::HistoryFill;
 use crate::commands::demo::fresh;
 use crate::output::json::write_json;
@@ -20,6 +20,7 @@ const ACCEPT_REPORT_PATH: &str = "target/report/bench-accept.json";
 const CATCH_UP_REPORT_PATH: &str = "target/report/bench-catch-up.json";
 const OUTBOX_REPORT_PATH: &str = "target/report/bench-outbox.json";
 const RESTART_REPORT_PATH: &str = "target/report/bench-restart.json";
+const SHADOW_REPORT_PATH: &str = "target/report/bench-shadow.json";
 const RULES_REPORT_PATH: &str = "target/report/bench-rules.json";
 
 #[derive(Debug, clap::Args)]
@@ -70,6 +71,12 @@ enum BenchCommand {
         /// Never audits data at rest; by default an audit is due, and gives way.
         #[arg(long)]
         no_audit: bool,
+        /// Debezium's engine reads the same binlog; needs Java, and `scripts/kafka debezium`.
+        #[arg(long)]
+        debezium: bool,
+        /// Seconds for which the binlog is written, some 60,000 row changes each.
+        #[arg(long, default_value_t = 9)]
+        seconds: u64,
     },
     /// A backlog of the outbox, drained by the core's relay.
     Outbox {
@@ -86,6 +93,8 @@ enum BenchCommand {
         #[arg(long, default_value_t = 500_000)]
         accounts: u64,
     },
+    /// A rule in shadow that burns its limits: catch-up, fence and lifecycles with and without.
+    Shadow,
     /// Cost of hostile rules before they are stopped; 3,000 rules loaded and run.
     Rules {
         /// The folder of rule files.
@@ -157,6 +166,7 @@ enum BenchResult {
     Outbox {
         outbox: bench::outbox::OutboxFigures,
     },
+    Shadow(Box<bench::shadow_burner::ShadowFigures>),
 }
 
 /// The figures, and where they belong.
@@ -183,13 +193,31 @@ async fn measure(
             BenchResult::Accepting(bench::accepting::measure(&options.dir, progress).await?),
             ACCEPT_REPORT_PATH,
         )),
-        Some(BenchCommand::CatchUp { no_audit }) => {
+        Some(BenchCommand::CatchUp {
+            no_audit,
+            debezium,
+            seconds,
+        }) => {
             let audit = match no_audit {
                 true => ReplayAudit::Never,
                 false => ReplayAudit::Due,
             };
-            let caught_up = bench::catch_up(&options.dir, progress, audit).await?;
+            let readers = ReplayOptions {
+                audit,
+                debezium,
+                ..ReplayOptions::default()
+            };
+            let caught_up = bench::catch_up(
+                &options.dir,
+                progress,
+                (Duration::from_secs(seconds), readers),
+            )
+            .await?;
             Ok((BenchResult::CatchUp(caught_up), CATCH_UP_REPORT_PATH))
+        }
+        Some(BenchCommand::Shadow) => {
+            let figures = bench::shadow_burner::measure(&options.dir, progress).await?;
+            Ok((BenchResult::Shadow(Box::new(figures)), SHADOW_REPORT_PATH))
         }
         Some(BenchCommand::Outbox { rows }) => {
             let dir = options.dir.join("outbox");
