@@ -9,7 +9,7 @@ use sluice_contract::money::column_units;
 use sluice_contract::provenance::{OrderSealKeys, SealError, SealedEntry};
 use std::sync::Arc;
 
-/// Such entries of one reading. More are no accident: see `run`.
+/// Entries shown by one reading. More are no accident: see `run`.
 const MAX_UNSEALED: usize = 1_000;
 
 /// Keys that entries may be sealed with, and since when each must be.
