@@ -11,6 +11,7 @@ mod converge;
 mod debezium;
 mod faults;
 mod fence;
+mod first_calls;
 mod guard_retention;
 mod hosts;
 mod idempotency;

@@ -3,6 +3,7 @@
 mod bench;
 mod channel;
 mod demo;
+pub mod first_calls;
 mod kafka;
 mod up;
 

@@ -1,6 +1,8 @@
 //! `sluice-drill up`: the demo's stage, without the story, until Ctrl-C.
 
 use crate::channels::SimulatorKind;
+use crate::commands::first_calls::{self, FirstCall};
+use crate::load::request::new_key;
 use crate::output::progress::ProgressDisplay;
 use crate::stage::merchants::MerchantTraffic;
 use crate::stage::traffic::Traffic;
@@ -42,6 +44,8 @@ pub async fn run(options: UpArgs) -> anyhow::Result<()> {
         stage = DrillStage::up(&options.dir, stage_options, &told) => stage?,
         () = interrupted.cancelled() => anyhow::bail!("interrupted while starting; everything is stopped"),
     };
+    progress.step("giving three accounts money");
+    first_calls::fund(&stage).await?;
     progress.finish();
     let ports = stage.ports;
     println!("core API       {}", ports.url(ports.core));
@@ -59,20 +63,20 @@ pub async fn run(options: UpArgs) -> anyhow::Result<()> {
     println!("channels       {}", books.join("  "));
     println!("Kafka          {}", stage.brokers);
     println!("secrets, settings, logs   {}", options.dir.display());
-    println!(
-        "\nTry: curl -X POST {}/deposit -d '{{\"accountId\":\"A1\",\"amount\":\"100\",\"bizNo\":\"p1\"}}'",
-        ports.url(ports.core)
+    print!(
+        "{}",
+        first_calls::page(&ports.url(ports.core), &FirstCall::all())
     );
     println!("Ctrl-C stops everything.");
     let load = async {
         if options.load == 0 {
             return std::future::pending::<anyhow::Result<()>>().await;
         }
-        let mut traffic = Traffic::new(&crate::load::request::new_key(), 400);
+        let mut traffic = Traffic::new(&new_key(), 400);
         traffic.fund(&stage, 1_000_000).await?;
         merchants(&stage).await?;
         loop {
-            traffic.run = crate::load::request::new_key();
+            traffic.run = new_key();
             traffic.open(&stage, options.load, LOAD_RUN_TIME).await?;
         }
     };
