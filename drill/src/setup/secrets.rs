@@ -3,6 +3,7 @@
 use crate::channels::SimulatorKind;
 use anyhow::Context;
 use rand::RngCore;
+use sluice_contract::provenance::{TransactionSigner, TransactionVerifier};
 use sluice_contract::settings::Secret;
 use sluice_contract::transaction_key::{
     PRIVATE_KEY_SECRET, PUBLIC_KEYS_SECRET, TransactionKeyPair,
@@ -11,11 +12,12 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Names of the secrets that the core, the sidecar and the channels share.
 pub fn secret_names() -> Vec<String> {
     let channels = SimulatorKind::ALL.map(|kind| format!("channel_{kind}"));
-    ["provenance_key", "sidecar_token", PRIVATE_KEY_SECRET]
+    ["provenance_key", "sidecar_token"]
         .map(str::to_owned)
         .into_iter()
         .chain(channels)
@@ -32,15 +34,33 @@ pub fn random_hex() -> String {
 /// Makes what is missing of `<dir>/secrets/*` (mode 0600) and returns that
 /// directory. What exists is kept: programs may be running on it.
 pub fn create(dir: &Path) -> anyhow::Result<PathBuf> {
+    // A set-up of before the key pair goes on without one: its binlog is read again.
+    let is_new = !dir.join("secrets").join("provenance_key").exists();
     let secrets = create_named(dir, &secret_names())?;
-    let line = pair(&secrets)?.public().line();
-    create_file(&secrets.join(PUBLIC_KEYS_SECRET), &line)?;
+    let private = secrets.join(PRIVATE_KEY_SECRET);
+    if is_new && !private.exists() {
+        let pair = TransactionKeyPair::create(&private)?;
+        create_file(&secrets.join(PUBLIC_KEYS_SECRET), &pair.public().line())?;
+    }
     Ok(secrets)
 }
 
-/// The core's pair, from the folder of secrets.
-pub fn pair(secrets: &Path) -> anyhow::Result<TransactionKeyPair> {
-    TransactionKeyPair::new(&Secret::load(PRIVATE_KEY_SECRET, Some(secrets))?)
+/// Everything that the stage's core signs with, and its sidecar verifies with.
+pub fn transaction_keys(
+    secrets: &Path,
+    key: &Secret,
+) -> anyhow::Result<(TransactionSigner, TransactionVerifier)> {
+    Ok(
+        match Secret::load_optional(PRIVATE_KEY_SECRET, Some(secrets))? {
+            Some(private) => {
+                let pair = TransactionKeyPair::new(&private)?;
+                let verifier = TransactionVerifier::new(vec![pair.public().clone()], None);
+                let signer = TransactionSigner::new(key.clone(), Some(Arc::new(pair)));
+                (signer, verifier)
+            }
+            None => (key.clone().into(), key.clone().into()),
+        },
+    )
 }
 
 /// As `create`, for names of the caller's choice, such as `client_<name>`.
@@ -80,14 +100,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let secrets = create(dir.path()).unwrap();
         let read = || {
+            let pair = [PRIVATE_KEY_SECRET, PUBLIC_KEYS_SECRET].map(str::to_owned);
             let text = |name| std::fs::read_to_string(secrets.join(name)).unwrap();
-            secret_names().into_iter().map(text).collect::<Vec<_>>()
+            let names = secret_names().into_iter().chain(pair);
+            names.map(text).collect::<Vec<_>>()
         };
         let before = read();
         create(dir.path()).unwrap();
         assert_eq!(before, read());
-        assert_eq!(secret_names().len(), 3 + SimulatorKind::COUNT);
-        for name in secret_names() {
+        assert_eq!(secret_names().len(), 2 + SimulatorKind::COUNT);
+        let private = || [PRIVATE_KEY_SECRET.to_owned()].into_iter();
+        for name in secret_names().into_iter().chain(private()) {
             let mode = std::fs::metadata(secrets.join(&name))
                 .unwrap()
                 .permissions()

@@ -11,13 +11,11 @@ use crate::stage::settings::StagePorts;
 use anyhow::Context;
 use mysql_async::Pool;
 use sluice_contract::event::{BUSINESS_TOPICS, ORDER_TOPIC};
-use sluice_contract::provenance::{TransactionSigner, TransactionVerifier};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use sluice_contract::sql;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -89,8 +87,7 @@ impl DrillStage {
         let stop = CancellationToken::new();
         let sims = start_simulators(&options, &ports, &secrets_dir, &stop).await?;
         let key = Secret::load("provenance_key", Some(&secrets_dir))?;
-        let pair = secrets::pair(&secrets_dir)?;
-        let verifier = TransactionVerifier::new(vec![pair.public().clone()], None);
+        let (signer, verifier) = secrets::transaction_keys(&secrets_dir, &key)?;
         let token = Secret::load("sidecar_token", Some(&secrets_dir))?;
         let client = StageClient::new(&ports.url(ports.core), &ports.url(ports.sidecar), &token)?
             .with_callbacks(&ports.url(ports.callbacks));
@@ -98,7 +95,7 @@ impl DrillStage {
             dir: dir.to_owned(),
             pool: sql::pool(&url, 16)?,
             split_books,
-            signer: TransactionSigner::new(key.clone(), Some(Arc::new(pair))),
+            signer,
             verifier,
             key,
             events: EventProducer::new(&brokers)?,
