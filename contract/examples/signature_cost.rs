@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 const ROUNDS: u32 = 2_000;
-/// Rows of a transaction: a lifecycle's share of one, and an accept of 64 orders.
+/// Rows of a transaction: the fewest, some dozens, a large batch.
 const SIZES: [i128; 3] = [1, 36, 400];
 
 fn effects(rows: i128) -> TransactionEffects {

@@ -68,6 +68,9 @@ impl GuardRows {
         schemas: &Schemas,
     ) -> mysql_async::Result<Option<i64>> {
         let Some((mark, mac)) = mark_repo::read(conn, schemas, ENTRIES_MARK).await? else {
+            tracing::warn!(
+                "ledger entries need no seal yet: once no core of before it runs, say `sluice guard seal`"
+            );
             return Ok(None);
         };
         if self.is_signed("guard_seal", &mark.fields(ENTRIES_MARK), Some(&mac)) {
