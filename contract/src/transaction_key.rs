@@ -4,7 +4,7 @@
 
 use crate::settings::Secret;
 use anyhow::{Context, ensure};
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngCore;
@@ -109,10 +109,26 @@ impl std::fmt::Debug for TransactionKeyPair {
 }
 
 /// The public half of a pair: it verifies, and is no secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct TransactionPublicKey {
     id: String,
     bytes: Vec<u8>,
+    /// Parsed once: every transaction is verified with it.
+    parsed: ParsedPublicKey,
+}
+
+impl PartialEq for TransactionPublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for TransactionPublicKey {}
+
+impl std::fmt::Debug for TransactionPublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TransactionPublicKey({})", self.id)
+    }
 }
 
 impl TransactionPublicKey {
@@ -127,9 +143,12 @@ impl TransactionPublicKey {
         named.update(bytes);
         let mut id = hex::encode(named.finalize());
         id.truncate(ID_DIGITS);
+        let parsed = ParsedPublicKey::new(&ED25519, bytes)
+            .map_err(|_| anyhow::anyhow!("these {KEY_BYTES} bytes are no key of Ed25519"))?;
         Ok(TransactionPublicKey {
             id,
             bytes: bytes.to_vec(),
+            parsed,
         })
     }
 
@@ -185,8 +204,8 @@ impl TransactionPublicKey {
 
     /// Whether `signature` is this key's over the digest.
     pub(crate) fn verifies(&self, digest: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ED25519, &self.bytes)
-            .verify(&message(&self.id, digest), signature)
+        self.parsed
+            .verify_sig(&message(&self.id, digest), signature)
             .is_ok()
     }
 }

@@ -71,7 +71,10 @@ impl SidecarContext {
         let servers = servers::all(&config.mysql, POOL_CONNECTIONS, &blind)?;
         let first = servers.first().context("mysql.url names no server")?;
         let secrets = config.secrets()?;
-        if secrets.transaction_keys.accepts_macs() {
+        let accepts_macs = secrets.transaction_keys.accepts_macs();
+        status.update(|s| s.transactions_by = secrets.transaction_keys.accepted());
+        metrics.transaction_macs.set(i64::from(accepts_macs));
+        if accepts_macs {
             tracing::warn!(
                 "transactions are believed that whoever has this sidecar's key can sign: set public keys, and \
                  accept_transaction_macs only while cores without a pair run (docs/SECURITY.md)"

@@ -3,8 +3,8 @@
 //! publishes it, and a sidecar of before it takes it for a transaction without effects.
 
 use crate::provenance::{
-    EffectField, TransactionEffects, TransactionSignatures, TransactionSigner, TransactionVerifier,
-    push_fields,
+    EffectField, TransactionEffects, TransactionSignatureError, TransactionSignatures,
+    TransactionSigner, TransactionVerifier, push_fields,
 };
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -41,18 +41,24 @@ impl SignedDeletions {
     }
 }
 
-/// Rows named by `events`, if the row is one of the core's about deletions.
+/// Rows named by `events`, if the row is one about deletions.
+///
+/// # Errors
+/// Why its signature is not believed.
 pub fn signed_deletions<'a>(
     keys: &TransactionVerifier,
     tx_id: &str,
     events: &'a str,
     signatures: TransactionSignatures<&[u8]>,
-) -> Option<DeletedNames<'a>> {
-    let names = events.strip_prefix(PREFIX)?;
+) -> Result<Option<DeletedNames<'a>>, TransactionSignatureError> {
+    let Some(names) = events.strip_prefix(PREFIX) else {
+        return Ok(None);
+    };
     let none = TransactionEffects::new();
-    keys.check(&none, tx_id.as_bytes(), events.as_bytes(), signatures)
-        .is_ok()
-        .then(|| DeletedNames(names.as_bytes().chunks(NAME_DIGITS).collect()))
+    keys.check(&none, tx_id.as_bytes(), events.as_bytes(), signatures)?;
+    Ok(Some(DeletedNames(
+        names.as_bytes().chunks(NAME_DIGITS).collect(),
+    )))
 }
 
 /// Names of rows that the core said to delete.
@@ -80,6 +86,8 @@ fn name_of(table: &str, key: &[&str]) -> String {
 mod tests {
     use super::*;
     use crate::settings::Secret;
+    use crate::transaction_key::TransactionKeyPair;
+    use std::sync::Arc;
 
     #[test]
     fn only_what_was_named_may_go_and_a_reader_of_before_sees_no_effect() {
@@ -93,18 +101,42 @@ mod tests {
             deletions.sign(&key.clone().into(), "t9"),
         );
         let signature = &signed.signature;
-        let named = signed_deletions(&keys, "t9", &events, signed.bytes()).unwrap();
+        let named = signed_deletions(&keys, "t9", &events, signed.bytes());
+        let named = named.unwrap().unwrap();
         assert!(named.contain("outbox", &["A", "t1"]));
         assert!(named.contain("cases", &["A", "o", "kind", "detail"]));
         for (table, key) in [("outbox", ["A", "t2"]), ("idempotency", ["A", "t1"])] {
             assert!(!named.contain(table, &key), "{table} {key:?}");
         }
-        assert!(signed_deletions(&keys, "t8", &events, signed.bytes()).is_none());
+        assert!(signed_deletions(&keys, "t8", &events, signed.bytes()).is_err());
         let more = format!("{events}0011223344556677");
-        assert!(signed_deletions(&keys, "t9", &more, signed.bytes()).is_none());
+        assert!(signed_deletions(&keys, "t9", &more, signed.bytes()).is_err());
         let nothing = TransactionEffects::new();
         assert!(nothing.verify(&key, b"t9", events.as_bytes(), signature.as_bytes()));
         let list = TransactionSigner::from(key).sign(&nothing, "t9", "[]");
-        assert!(signed_deletions(&keys, "t9", "[]", list.bytes()).is_none());
+        let listed = signed_deletions(&keys, "t9", "[]", list.bytes());
+        assert!(listed.unwrap().is_none());
+    }
+
+    #[test]
+    fn under_public_keys_a_mac_takes_nothing_away() {
+        let key = Secret::new("0123456789abcdef");
+        let pair = |digit: &str| TransactionKeyPair::new(&Secret::new(&digit.repeat(64))).unwrap();
+        let (ours, theirs) = (pair("1"), pair("2"));
+        let keys = TransactionVerifier::new(vec![ours.public().clone()], None);
+        let stranger = theirs.public().id().to_owned();
+        let mut deletions = SignedDeletions::default();
+        deletions.add("outbox", &["A", "t1"]);
+        let events = deletions.events();
+        let by = |pair: Option<TransactionKeyPair>| {
+            let signer = TransactionSigner::new(key.clone(), pair.map(Arc::new));
+            let signed = deletions.sign(&signer, "t9");
+            let named = signed_deletions(&keys, "t9", &events, signed.bytes());
+            named.map(|names| names.is_some_and(|names| names.contain("outbox", &["A", "t1"])))
+        };
+        assert_eq!(by(Some(ours)), Ok(true));
+        assert_eq!(by(None), Err(TransactionSignatureError::MacAlone));
+        let unknown = TransactionSignatureError::UnknownKey(stranger);
+        assert_eq!(by(Some(theirs)), Err(unknown));
     }
 }

@@ -172,7 +172,12 @@ fn a_pair_signs_and_public_keys_verify_while_one_replaces_the_other() {
         Err(Mismatch)
     );
     let rolled = TransactionVerifier::new(vec![new_key.clone()], None);
-    assert_eq!(check(&rolled, &genuine, &signature), Err(UnknownKey));
+    let named = Err(UnknownKey(old_key.id().to_owned()));
+    assert_eq!(check(&rolled, &genuine, &signature), named);
+    // What held once is remembered for exactly this, and for nothing else.
+    assert_eq!(check(&rolling.clone(), &genuine, &signature), Ok(()));
+    let other = signature.replace("2.", "2.x");
+    assert!(check(&rolling, &genuine, &other).is_err());
     // Another key's name over the same bytes is another message.
     let renamed = signature.replace(old_key.id(), new_key.id());
     assert_eq!(check(&rolling, &genuine, &renamed), Err(Mismatch));
@@ -183,7 +188,7 @@ fn a_pair_signs_and_public_keys_verify_while_one_replaces_the_other() {
 
 #[test]
 fn a_mac_counts_only_while_somebody_accepts_it() {
-    use TransactionSignatureError::{Mismatch, UnknownKey};
+    use TransactionSignatureError::{MacAlone, Mismatch};
     let key = Secret::new("0123456789abcdef");
     // A core with a pair signs for sidecars without public keys as well.
     let pairs = TransactionSigner::new(key.clone(), Some(pair("9").into()));
@@ -201,7 +206,7 @@ fn a_mac_counts_only_while_somebody_accepts_it() {
     assert_eq!(check(&both), Ok(()));
     assert_eq!(
         check(&TransactionVerifier::new(public, None)),
-        Err(UnknownKey)
+        Err(MacAlone)
     );
     assert_eq!(check(&Secret::new("another").into()), Err(Mismatch));
 }

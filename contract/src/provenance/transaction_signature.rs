@@ -4,7 +4,8 @@ use crate::keys::SigningKeys;
 use crate::provenance::TransactionEffects;
 use crate::settings::Secret;
 use crate::transaction_key::{self, TransactionKeyPair, TransactionPublicKey};
-use std::sync::Arc;
+use sha2::{Digest, Sha256};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Both signatures of a transaction, as its outbox row has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,12 +68,18 @@ impl From<Secret> for TransactionSigner {
     }
 }
 
+/// Longest name of a key that an error repeats: a stranger wrote it.
+const MAX_SHOWN_KEY_CHARS: usize = 16;
+
 /// Why a signature is not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransactionSignatureError {
-    /// The key is none of those here, or MACs are not accepted any more.
-    #[error("was made with a key, or in a way, that is not accepted here")]
-    UnknownKey,
+    /// The pair's key is none of those here.
+    #[error("is of key {0:?}, which is not in transaction_public_keys here")]
+    UnknownKey(String),
+    /// MACs are not accepted any more.
+    #[error("is a MAC alone, which counts for nothing beside public keys")]
+    MacAlone,
     #[error("does not match")]
     Mismatch,
 }
@@ -83,6 +90,9 @@ pub enum TransactionSignatureError {
 pub struct TransactionVerifier {
     public: Arc<[TransactionPublicKey]>,
     macs: Option<SigningKeys>,
+    /// Shared by all clones: a transaction is looked at by the guard's judge, by the rules that
+    /// are armed and by those in shadow.
+    verified: Arc<VerifiedSignatures>,
 }
 
 impl TransactionVerifier {
@@ -91,12 +101,23 @@ impl TransactionVerifier {
         TransactionVerifier {
             public: public.into(),
             macs,
+            verified: Arc::default(),
         }
     }
 
     /// Whether transactions need no pair's signature.
     pub fn accepts_macs(&self) -> bool {
         self.macs.is_some()
+    }
+
+    /// Everything that is accepted, as status and logs name it.
+    pub fn accepted(&self) -> &'static str {
+        match (self.has_public_keys(), self.accepts_macs()) {
+            (true, false) => "pairs",
+            (true, true) => "pairs or macs",
+            (false, true) => "macs",
+            (false, false) => "nothing",
+        }
     }
 
     /// Whether there is a public key.
@@ -115,15 +136,19 @@ impl TransactionVerifier {
         events: &[u8],
         signatures: TransactionSignatures<&[u8]>,
     ) -> Result<(), TransactionSignatureError> {
-        use TransactionSignatureError::{Mismatch, UnknownKey};
+        use TransactionSignatureError::{MacAlone, Mismatch, UnknownKey};
         let TransactionSignatures { signature, proof } = signatures;
         let holds = if self.has_public_keys() && !proof.is_empty() {
             let (id, signature) = transaction_key::split(proof).ok_or(Mismatch)?;
             let key = self.public.iter().find(|key| key.id() == id);
-            let key = key.ok_or(UnknownKey)?;
-            key.verifies(&effects.digest(tx_id, events), &signature)
+            let key =
+                key.ok_or_else(|| UnknownKey(id.chars().take(MAX_SHOWN_KEY_CHARS).collect()))?;
+            let digest = effects.digest(tx_id, events);
+            let name = VerifiedSignatures::name(key.id(), &digest, &signature);
+            self.verified.holds(&name)
+                || (key.verifies(&digest, &signature) && self.verified.note(name))
         } else {
-            let macs = self.macs.as_ref().ok_or(UnknownKey)?;
+            let macs = self.macs.as_ref().ok_or(MacAlone)?;
             macs.any(|key| effects.verify(key, tx_id, events, signature))
         };
         holds.then_some(()).ok_or(Mismatch)
@@ -139,5 +164,48 @@ impl From<SigningKeys> for TransactionVerifier {
 impl From<Secret> for TransactionVerifier {
     fn from(key: Secret) -> Self {
         SigningKeys::from(key).into()
+    }
+}
+
+/// Signatures that are remembered: more transactions than those in shadow lag behind.
+const MAX_REMEMBERED: usize = 1_024;
+type SignatureName = [u8; 32];
+
+/// Signatures that held lately, so that each is computed once. One that did not hold is
+/// computed again.
+#[derive(Debug, Default)]
+struct VerifiedSignatures(Mutex<Vec<SignatureName>>);
+
+impl VerifiedSignatures {
+    /// Names a signature by everything that it depends on.
+    fn name(key_id: &str, digest: &[u8; 32], signature: &[u8]) -> SignatureName {
+        let mut name = Sha256::new();
+        name.update((key_id.len() as u64).to_be_bytes());
+        name.update(key_id);
+        name.update(digest);
+        name.update(signature);
+        name.finalize().into()
+    }
+
+    /// Place of a name: of two that share it, the later one is remembered.
+    fn place(name: &SignatureName) -> usize {
+        let [first, second, ..] = *name;
+        usize::from(u16::from_be_bytes([first, second])) % MAX_REMEMBERED
+    }
+
+    fn holds(&self, name: &SignatureName) -> bool {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(Self::place(name)) == Some(name)
+    }
+
+    /// Remembers one that held; always true.
+    fn note(&self, name: SignatureName) -> bool {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // No name is all zero but by finding a preimage of it.
+        held.resize(MAX_REMEMBERED, [0; 32]);
+        if let Some(place) = held.get_mut(Self::place(&name)) {
+            *place = name;
+        }
+        true
     }
 }

@@ -1,7 +1,7 @@
 //! Keys that a backtest verifies transactions with: public ones, which are no secret.
 
 use crate::config::SidecarConfig;
-use crate::rules::RuleFiles;
+use crate::rules::{RuleFiles, RuleSet};
 use anyhow::{Context, bail};
 use sluice_contract::keys::SigningKeys;
 use sluice_contract::provenance::TransactionVerifier;
@@ -55,14 +55,65 @@ impl BacktestKeys {
     /// # Errors
     /// A rule asks who signed, and no key was named.
     pub fn of(&self, files: &RuleFiles) -> anyhow::Result<TransactionVerifier> {
-        let asks = || files.rules.iter().find(|f| f.text.contains("provenance"));
-        match (&self.0, asks()) {
-            (Some(keys), _) => Ok(keys.clone()),
-            (None, None) => Ok(TransactionVerifier::new(Vec::new(), None)),
-            (None, Some(file)) => bail!(
-                "rule {} asks who signed: name the public keys with --public-keys, or --config",
-                file.id
+        if let Some(keys) = &self.0 {
+            return Ok(keys.clone());
+        }
+        let none = TransactionVerifier::new(Vec::new(), None);
+        let set = RuleSet::build(files, none.clone())?;
+        match set.rule_that_reads("provenance") {
+            None => Ok(none),
+            Some(rule) => bail!(
+                "rule {rule} asks who signed: name the public keys with --public-keys, or --config"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(check: &str, lib: &str) -> anyhow::Result<TransactionVerifier> {
+        let text = format!(
+            r#"//! id = "r"
+//! guards = "Something, and not the provenance."
+//! kind = "manual_fix"
+//! severity = "minor"
+//! mode = "shadow"
+//! owner = "t"
+//! runbook = "Look."
+//! [trigger]
+//! on = "transaction"
+//! tables = ["orders"]
+// A word about provenance is no question.
+fn check(tx) {{ {check} }}
+"#
+        );
+        let mut texts = vec![("r.rhai".to_owned(), text)];
+        if !lib.is_empty() {
+            texts.push(("lib/own.rhai".to_owned(), lib.to_owned()));
+        }
+        BacktestKeys(None).of(&RuleFiles::of(texts))
+    }
+
+    #[test]
+    fn whoever_asks_who_signed_needs_keys_and_who_only_speaks_of_it_does_not() {
+        let says = "violation(\"\", \"item\", \"no provenance\", 1);";
+        for (check, lib) in [
+            (
+                "if tx.provenance != \"valid\" { violation(\"\", \"i\", \"m\", 1); }",
+                "",
+            ),
+            ("violation(\"\", \"i\", `${tx.provenance}`, 1);", ""),
+            (
+                "if by_hand(tx) { violation(\"\", \"i\", \"m\", 1); }",
+                "fn by_hand(tx) { tx.provenance != \"valid\" }",
+            ),
+        ] {
+            let refused = of(check, lib).err().map(|e| format!("{e:#}"));
+            let refused = refused.unwrap_or_default();
+            assert!(refused.contains("rule r asks"), "{check}: {refused}");
+        }
+        assert!(of(says, "").is_ok(), "{:?}", of(says, "").err());
     }
 }

@@ -63,6 +63,10 @@ pub struct SidecarConfig {
     /// Without any public key nothing else can be believed.
     #[serde(default)]
     pub accept_transaction_macs: bool,
+    /// Refuses to start without a public key, or with MACs accepted beside them: pairs are in
+    /// force, and a file that is gone must not bring back what the sidecar's own key can sign.
+    #[serde(default)]
+    pub require_transaction_pairs: bool,
     /// Source of the secrets that are neither in the environment nor in `secrets_dir`.
     pub vault: Option<VaultSettings>,
     /// Checkpoint and heartbeat interval.

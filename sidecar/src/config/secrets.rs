@@ -6,7 +6,7 @@ use sluice_contract::kafka::PASSWORD_SECRET;
 use sluice_contract::keys::SigningKeys;
 use sluice_contract::provenance::TransactionVerifier;
 use sluice_contract::settings::{Secret, refuse_equal_secrets};
-use sluice_contract::transaction_key::TransactionPublicKey;
+use sluice_contract::transaction_key::{PUBLIC_KEYS_SECRET, TransactionPublicKey};
 
 /// Secrets of the fence and of the rules.
 #[derive(Debug, Clone)]
@@ -66,6 +66,11 @@ impl SidecarConfig {
         macs: impl FnOnce() -> anyhow::Result<SigningKeys>,
     ) -> anyhow::Result<TransactionVerifier> {
         let public = TransactionPublicKey::load_all(self.secrets_dir.as_deref())?;
+        anyhow::ensure!(
+            !(self.require_transaction_pairs && public.is_empty()),
+            "require_transaction_pairs is on, and there is no public key: put the lines that `sluice keys public` prints \
+             into the secret {PUBLIC_KEYS_SECRET}"
+        );
         let accepts_macs = self.accept_transaction_macs || public.is_empty();
         Ok(TransactionVerifier::new(
             public,
@@ -104,6 +109,7 @@ impl SidecarConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sluice_contract::transaction_key::TransactionKeyPair;
 
     /// Names in the refusal of these secrets; empty if they are let pass.
     fn refused(read_token: Option<&str>, people: &[(&str, &str)]) -> String {
@@ -160,5 +166,27 @@ mod tests {
             assert!(text.contains(named), "{named}: {text}");
             assert!(!text.contains("a-token-of-cores"), "{text}");
         }
+    }
+
+    #[test]
+    fn pairs_in_force_need_a_public_key_and_no_mac() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let text = "rules_dir = 'rules'\n[mysql]\nurl = 'mysql://root@127.0.0.1:3306'\n";
+        let mut config: SidecarConfig = toml::from_str(text)?;
+        config.secrets_dir = Some(dir.path().to_owned());
+        let macs = || Ok(SigningKeys::new(Secret::new("a-key-of-sixteen"), None));
+        assert_eq!(config.transaction_keys(macs)?.accepted(), "macs");
+        config.require_transaction_pairs = true;
+        let refused = config.transaction_keys(macs).err().map(|e| e.to_string());
+        let refused = refused.unwrap_or_default();
+        assert!(refused.contains(PUBLIC_KEYS_SECRET), "{refused}");
+        let pair = TransactionKeyPair::new(&Secret::new(&"1".repeat(64)))?;
+        std::fs::write(dir.path().join(PUBLIC_KEYS_SECRET), pair.public().line())?;
+        assert_eq!(config.transaction_keys(macs)?.accepted(), "pairs");
+        config.accept_transaction_macs = true;
+        assert!(config.check().is_err(), "both at once");
+        config.require_transaction_pairs = false;
+        assert_eq!(config.transaction_keys(macs)?.accepted(), "pairs or macs");
+        config.check()
     }
 }

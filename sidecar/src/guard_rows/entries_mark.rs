@@ -1,82 +1,110 @@
-//! The mark from which on every ledger entry has a seal: a time, since entries say their own.
-//! Entries of cores of before the seal are older, and need none. It is set and signed with the
-//! mark of the guard's rows, and never moves later: sealing anew forgives nothing.
+//! The time from which on every ledger entry has a seal: entries say their own. Those of cores
+//! of before the seal are older, and need none.
+//!
+//! The mark of the guard's rows says it, beside who set it, so that one signature covers both and
+//! neither can be taken away alone. It begins at 0 where the first sidecar finds an empty ledger
+//! that has seals, else when a person says so, and never moves later: sealing anew forgives
+//! nothing.
 
-use crate::guard_rows::mark::GuardMark;
+use crate::guard_rows::mark::{GuardMark, StoredMark};
 use crate::guard_rows::{GuardRows, mark_repo};
-use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Transaction};
 use sluice_contract::schema::Schemas;
 
-/// Name of the mark's row.
-const ENTRIES_MARK: &str = "entries";
+/// Stands behind the name of who set the mark, before a time in µs since 1970 UTC.
+const ENTRIES_FROM: &str = "; entries from ";
+/// Longest name beside it: the column has 64 characters.
+const MAX_AUTHOR_CHARS: usize = 30;
 /// The last core of before may have a clock that goes ahead of this host's by so much.
 const MAX_CLOCK_SKEW_US: i64 = 60_000_000;
 
-impl GuardRows {
-    /// Sets the mark at the very first start: where the ledger is empty, no entry is ever
-    /// without a seal.
-    pub(super) async fn begin_entries(
-        &self,
-        conn: &mut Conn,
-        schemas: &Schemas,
-        first: GuardMark,
-    ) -> mysql_async::Result<()> {
-        let is_empty = mark_repo::has_entries(conn, schemas).await == Some(false);
-        let mark = GuardMark {
-            sealed_us: if is_empty { 0 } else { first.sealed_us },
-            ..first
-        };
-        let mac = self.mac("guard_seal", &mark.fields(ENTRIES_MARK));
-        mark_repo::insert_first(conn, schemas, ENTRIES_MARK, (&mark, &mac)).await
+impl GuardMark {
+    /// Time, in µs since 1970 UTC, from which on each entry must have a seal; `None`: none need
+    /// have one yet.
+    pub fn entries_from_us(&self) -> Option<i64> {
+        self.sealed_by.rsplit_once(ENTRIES_FROM)?.1.parse().ok()
     }
+}
 
-    /// Sets the mark for a person who says that no core of before runs any more, or signs the
-    /// one that is there anew.
-    pub(super) async fn seal_entries(
+/// Name of who sets a mark, with the time of the entries behind it. No name is taken for one.
+pub(super) fn author(by: &str, entries_from_us: Option<i64>) -> String {
+    let by: String = by
+        .replace(';', ",")
+        .chars()
+        .take(MAX_AUTHOR_CHARS)
+        .collect();
+    entries_from_us.map_or(by.clone(), |from_us| format!("{by}{ENTRIES_FROM}{from_us}"))
+}
+
+impl GuardRows {
+    /// Time from which on each entry must have a seal, as a mark that is sealed now says it: that
+    /// which was known, else that of a row which nobody signed, else a minute from now if a
+    /// person says so.
+    pub(super) async fn entries_to_seal(
         &self,
         tx: &mut Transaction<'_>,
         schemas: &Schemas,
-        rows: &GuardMark,
-    ) -> mysql_async::Result<()> {
-        let stored = mark_repo::read(tx, schemas, ENTRIES_MARK).await?;
-        let version = stored.as_ref().map_or(0, |(mark, _)| mark.version);
-        let genuine = stored.filter(|(mark, mac)| {
-            self.is_signed("guard_seal", &mark.fields(ENTRIES_MARK), Some(mac))
-        });
-        let from_us = genuine.map_or(
-            rows.sealed_us.saturating_add(MAX_CLOCK_SKEW_US),
-            |(mark, _)| mark.sealed_us,
-        );
-        let mark = GuardMark {
-            version: version.max(rows.version - 1).saturating_add(1),
-            sealed_us: from_us,
-            ..rows.clone()
-        };
-        let mac = self.mac("guard_seal", &mark.fields(ENTRIES_MARK));
-        mark_repo::write(tx, schemas, ENTRIES_MARK, (&mark, &mac)).await
+        (arms_entries, at_us): (bool, i64),
+    ) -> mysql_async::Result<Option<i64>> {
+        let stored = mark_repo::read(tx, schemas).await?;
+        let stored = stored.and_then(|(mark, _)| mark.entries_from_us());
+        let known = self.entries_from_us().or(stored);
+        let armed = arms_entries.then_some(at_us.saturating_add(MAX_CLOCK_SKEW_US));
+        Ok(known.or(armed))
     }
 
-    /// Time, in µs since 1970 UTC, from which on each entry must have a seal; `None`: none need
-    /// have one yet. A mark that no sidecar wrote says that there was one: then all must.
+    /// Looks whether the mark still stands as a sidecar left it; else what is wrong. One of
+    /// before this process's is none of a stranger: a failover may have lost the last.
     ///
     /// # Errors
     /// The database's.
-    pub async fn entries_sealed_from(
+    pub async fn check_mark(
         &self,
-        conn: &mut impl Queryable,
+        conn: &mut Conn,
         schemas: &Schemas,
-    ) -> mysql_async::Result<Option<i64>> {
-        let Some((mark, mac)) = mark_repo::read(conn, schemas, ENTRIES_MARK).await? else {
-            tracing::warn!(
-                "ledger entries need no seal yet: once no core of before it runs, say `sluice guard seal`"
-            );
-            return Ok(None);
-        };
-        if self.is_signed("guard_seal", &mark.fields(ENTRIES_MARK), Some(&mac)) {
-            return Ok(Some(mark.sealed_us));
+    ) -> mysql_async::Result<Option<&'static str>> {
+        let was_known = self.is_sealed();
+        Ok(self.refresh(conn, schemas).await?.fault(was_known))
+    }
+}
+
+impl StoredMark {
+    /// Fault of a mark of which this host knew before, or did not.
+    pub fn fault(self, was_known: bool) -> Option<&'static str> {
+        match self {
+            StoredMark::Foreign => Some("no sidecar wrote the one that stands there"),
+            StoredMark::Missing if was_known => Some("it is gone"),
+            StoredMark::Missing | StoredMark::Genuine => None,
         }
-        tracing::error!("the mark of sealed entries is not signed: every entry must be sealed");
-        Ok(Some(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(by: &str, entries_from_us: Option<i64>) -> GuardMark {
+        GuardMark {
+            version: 1,
+            position: String::new(),
+            unsigned_month: String::new(),
+            sealed_by: author(by, entries_from_us),
+            sealed_us: 1,
+        }
+    }
+
+    #[test]
+    fn a_mark_says_since_when_and_no_name_does() {
+        let longest = mark(&"ü".repeat(64), Some(i64::MAX));
+        assert_eq!(longest.entries_from_us(), Some(i64::MAX));
+        assert!(
+            longest.sealed_by.chars().count() <= 64,
+            "the column's width"
+        );
+        assert_eq!(mark("ann", Some(0)).entries_from_us(), Some(0));
+        assert_eq!(mark("ann", None).entries_from_us(), None);
+        let name = "x; entries from 9";
+        assert_eq!(mark(name, None).entries_from_us(), None);
+        assert_eq!(mark(name, Some(3)).entries_from_us(), Some(3));
     }
 }

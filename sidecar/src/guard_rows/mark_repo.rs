@@ -5,18 +5,17 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Params, params};
 use sluice_contract::schema::Schemas;
 
-/// Reads a mark and its MAC.
+/// Reads the mark and its MAC.
 pub(super) async fn read(
     conn: &mut impl Queryable,
     schemas: &Schemas,
-    name: &str,
 ) -> mysql_async::Result<Option<(GuardMark, String)>> {
     let sql = format!(
-        "SELECT version, position, unsigned_month, sealed_by, sealed_us, mac FROM {}.guard_seal WHERE name = ?",
+        "SELECT version, position, unsigned_month, sealed_by, sealed_us, mac FROM {}.guard_seal WHERE name = '{MARK_NAME}'",
         schemas.guard
     );
     type MarkColumns = (i64, String, String, String, i64, String);
-    let row: Option<MarkColumns> = conn.exec_first(sql, (name,)).await?;
+    let row: Option<MarkColumns> = conn.query_first(sql).await?;
     Ok(row.map(
         |(version, position, unsigned_month, sealed_by, sealed_us, mac)| {
             let mark = GuardMark {
@@ -57,9 +56,9 @@ pub(super) async fn has_history(
     Ok(conn.query_first(sql).await?.unwrap_or(false))
 }
 
-fn values(name: &str, mark: &GuardMark, mac: &str) -> Params {
+fn values(mark: &GuardMark, mac: &str) -> Params {
     params! {
-        name,
+        "name" => MARK_NAME,
         "version" => mark.version,
         "position" => &mark.position,
         "month" => &mark.unsigned_month,
@@ -69,17 +68,10 @@ fn values(name: &str, mark: &GuardMark, mac: &str) -> Params {
     }
 }
 
-/// Tells whether the ledger, if it lies on this server, has an entry; `None` if it lies elsewhere.
-pub(super) async fn has_entries(conn: &mut impl Queryable, schemas: &Schemas) -> Option<bool> {
-    let sql = format!("SELECT EXISTS(SELECT 1 FROM {}.entry)", schemas.ledger);
-    conn.query_first(sql).await.ok().flatten()
-}
-
 /// Writes the first mark; another sidecar's that came first stays.
 pub(super) async fn insert_first(
     conn: &mut impl Queryable,
     schemas: &Schemas,
-    name: &str,
     (mark, mac): (&GuardMark, &str),
 ) -> mysql_async::Result<()> {
     let sql = format!(
@@ -87,14 +79,13 @@ pub(super) async fn insert_first(
          VALUES (:name, :version, :position, :month, :by, :at_us, :mac)",
         schemas.guard
     );
-    conn.exec_drop(sql, values(name, mark, mac)).await
+    conn.exec_drop(sql, values(mark, mac)).await
 }
 
 /// Writes a mark over the one before.
 pub(super) async fn write(
     conn: &mut impl Queryable,
     schemas: &Schemas,
-    name: &str,
     (mark, mac): (&GuardMark, &str),
 ) -> mysql_async::Result<()> {
     let sql = format!(
@@ -105,5 +96,5 @@ pub(super) async fn write(
          mac = VALUES(mac)",
         schemas.guard
     );
-    conn.exec_drop(sql, values(name, mark, mac)).await
+    conn.exec_drop(sql, values(mark, mac)).await
 }

@@ -11,6 +11,7 @@ use sluice_contract::provenance::{
     EffectField, OrderSealKeys, TransactionVerifier, guard_mac, is_guard_row,
 };
 use sluice_contract::settings::Secret;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Keys of the rows, and the mark as it is known to this process. Clones share it.
@@ -22,6 +23,8 @@ pub struct GuardRows {
     /// Keys of before, which vouch for what nobody writes anew: ledger entries.
     retired: Arc<[Secret]>,
     mark: Arc<RwLock<Option<GuardMark>>>,
+    /// Earliest time that any mark said for entries; the highest: none did.
+    entries_from_us: Arc<AtomicI64>,
 }
 
 impl GuardRows {
@@ -32,6 +35,7 @@ impl GuardRows {
             keys,
             retired: Arc::default(),
             mark: Arc::default(),
+            entries_from_us: Arc::new(AtomicI64::new(i64::MAX)),
         }
     }
 
@@ -90,8 +94,17 @@ impl GuardRows {
         mark.clone()
     }
 
+    /// Time, in µs since 1970 UTC, from which on each ledger entry must have a seal; `None`: none
+    /// need have one yet.
+    pub fn entries_from_us(&self) -> Option<i64> {
+        let from_us = self.entries_from_us.load(Ordering::Acquire);
+        (from_us != i64::MAX).then_some(from_us)
+    }
+
     /// Learns a mark. One that was there once is never gone again, whatever the table says.
     fn learn(&self, mark: GuardMark) {
+        let from_us = mark.entries_from_us().unwrap_or(i64::MAX);
+        self.entries_from_us.fetch_min(from_us, Ordering::AcqRel);
         let mut known = self.mark.write().unwrap_or_else(PoisonError::into_inner);
         if known
             .as_ref()

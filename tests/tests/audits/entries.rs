@@ -2,13 +2,18 @@
 //! balance; those of cores of before the seal are nobody's fault.
 
 use crate::audits::{AUDIT_TIMEOUT, connect_without_binlog, said};
-use anyhow::ensure;
+use anyhow::{Context, ensure};
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_drill::faults::signed::adjust;
+use sluice_drill::setup::ChildProcess;
 use sluice_drill::stage::traffic::Traffic;
 use sluice_tests::{TestStage, options};
+use std::convert::Infallible;
 use std::time::Duration;
+
+const READY_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Raises a posting's two lines and the balance, so that everything adds up.
 async fn raise_deposit(set: &TestStage, account: &str) -> anyhow::Result<()> {
@@ -78,27 +83,74 @@ async fn an_entry_that_was_edited_and_one_that_was_put_in_are_found() -> anyhow:
     Ok(())
 }
 
-/// Takes away the mark and all seals, as they are right after the migration.
-async fn as_of_before(set: &TestStage) -> anyhow::Result<()> {
-    let (mut conn, s) = (
-        connect_without_binlog(&set.stage.url).await?,
-        &set.stage.schemas,
-    );
-    for sql in [
-        format!("DELETE FROM {}.guard_seal WHERE name='entries'", s.guard),
-        format!("UPDATE {}.entry SET mac=''", s.ledger),
-    ] {
+/// Statements that no binlog shows.
+async fn unseen(set: &TestStage, statements: &[String]) -> anyhow::Result<()> {
+    let mut conn = connect_without_binlog(&set.stage.url).await?;
+    for sql in statements {
         conn.query_drop(sql).await?;
     }
     Ok(())
 }
 
+/// Takes away the mark and all seals, as they are right after the migration, while no sidecar
+/// runs, and nobody remembers.
+async fn as_of_before(set: &mut TestStage) -> anyhow::Result<()> {
+    let mut sidecar = set.stage.sidecar.take().context("the sidecar")?;
+    sidecar.kill9()?;
+    let s = &set.stage.schemas;
+    let sql = [
+        format!("DELETE FROM {}.guard_seal", s.guard),
+        format!("UPDATE {}.entry SET mac=''", s.ledger),
+    ];
+    unseen(set, &sql).await?;
+    std::fs::remove_dir_all(set.stage.dir.join("state"))?;
+    begin_anew(set, sidecar).await
+}
+
+/// Starts the sidecar again, and waits until it leads.
+async fn begin_anew(set: &mut TestStage, mut sidecar: ChildProcess) -> anyhow::Result<()> {
+    let ports = set.stage.ports;
+    sidecar.restart()?;
+    sidecar
+        .wait_ready(&ports.address(ports.sidecar), READY_TIMEOUT)
+        .await?;
+    set.stage.sidecar = Some(sidecar);
+    set.stage.wait_for_fence().await
+}
+
+/// Moves a balance for as long as somebody looks.
+async fn keep_moving(conn: &mut Conn, sql: &str) -> mysql_async::Result<Infallible> {
+    loop {
+        conn.query_drop(sql).await?;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn entries_of_before_the_seal_are_nobodys_fault() -> anyhow::Result<()> {
-    let set = TestStage::up(options()).await?;
+    let mut set = TestStage::up(options()).await?;
     let traffic = Traffic::new("before", 4);
     traffic.fund(&set.stage, 1_000).await?;
-    as_of_before(&set).await?;
+    set.everything_is_evaluated().await?;
+    as_of_before(&mut set).await?;
+    let ledger = set.stage.schemas.ledger.clone();
+    // A sidecar that comes before the migration leaves entries out, and audits the rest.
+    unseen(
+        &set,
+        &[format!("ALTER TABLE {ledger}.entry DROP COLUMN mac")],
+    )
+    .await?;
+    set.stage.client.audit_now(AUDIT_TIMEOUT).await?;
+    let note = set.stage.client.audit().await?;
+    ensure!(
+        note["failed"].is_null() && note["leftOut"].is_string(),
+        "{note}"
+    );
+    let column = "mac VARCHAR(48) CHARACTER SET ascii COLLATE ascii_bin NOT NULL DEFAULT ''";
+    unseen(
+        &set,
+        &[format!("ALTER TABLE {ledger}.entry ADD COLUMN {column}")],
+    )
+    .await?;
     traffic.open(&set.stage, 20, Duration::from_secs(1)).await?;
     ensure!(set.stage.drain(0, Duration::from_secs(30)).await? == 0);
     let audit = async || {
@@ -107,22 +159,107 @@ async fn entries_of_before_the_seal_are_nobodys_fault() -> anyhow::Result<()> {
     };
     ensure!(audit().await? == 0, "{:?}", said(&set.stage).await?);
     let client = &set.stage.client;
-    client.seal_guard("ann", "no core of before runs").await?;
+    // The guard's rows are sealed; of entries nobody has said anything, and it is told so.
+    client.seal_guard("ann", "all sidecars sign").await?;
+    book_by_hand(&set, "A00002", "of-before").await?;
+    ensure!(audit().await? == 0, "{:?}", said(&set.stage).await?);
+    let note = client.audit().await?;
+    ensure!(
+        note["leftOut"].is_null() && note["entriesFromUs"].is_null(),
+        "{note}"
+    );
+    client.seal_entries("ann", "no core of before runs").await?;
     ensure!(audit().await? == 0, "{:?}", said(&set.stage).await?);
 
     // The mark lies a minute ahead: clocks of the cores of before may.
     book_by_hand(&set, "A00003", "by-hand").await?;
     let later = format!(
-        "UPDATE {}.entry SET created_us={} WHERE posting_id='by-hand'",
-        set.stage.schemas.ledger,
+        "UPDATE {ledger}.entry SET created_us={} WHERE posting_id='by-hand'",
         now_us() + 120_000_000
     );
-    let mut conn = connect_without_binlog(&set.stage.url).await?;
-    conn.query_drop(later).await?;
+    unseen(&set, &[later]).await?;
     ensure!(audit().await? == 2, "{:?}", said(&set.stage).await?);
     // Sealing anew forgives nothing.
-    client.seal_guard("ann", "keys are rolled").await?;
+    client.seal_entries("ann", "keys are rolled").await?;
     let run = client.audit_now(AUDIT_TIMEOUT).await?;
     ensure!(run["openFindings"] == 2, "{run}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_that_is_taken_away_past_the_binlog_forgives_nothing() -> anyhow::Result<()> {
+    let mut set = TestStage::up(options()).await?;
+    Traffic::new("mark", 4).fund(&set.stage, 1_000).await?;
+    set.everything_is_evaluated().await?;
+    let gone = [format!(
+        "DELETE FROM {}.guard_seal",
+        set.stage.schemas.guard
+    )];
+    unseen(&set, &gone).await?;
+    book_by_hand(&set, "A00003", "by-hand").await?;
+    let client = set.stage.client.clone();
+    let run = client.audit_now(AUDIT_TIMEOUT).await?;
+    let (verdicts, open) = said(&set.stage).await?;
+    ensure!(run["openFindings"] == 3, "{verdicts:?}");
+    ensure!(
+        verdicts.iter().any(|v| v == "guard_row  guard_seal"),
+        "{verdicts:?}"
+    );
+    ensure!(
+        open.iter().any(|key| key == "*"),
+        "everybody is stopped: {open:?}"
+    );
+    // Nor where the sidecar began anew meanwhile: its host remembers. A seal puts the mark back.
+    let mut sidecar = set.stage.sidecar.take().context("the sidecar")?;
+    sidecar.kill9()?;
+    begin_anew(&mut set, sidecar).await?;
+    client.seal_guard("ann", "looked at everything").await?;
+    let run = client.audit_now(AUDIT_TIMEOUT).await?;
+    ensure!(run["openFindings"] == 2, "{:?}", said(&set.stage).await?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_split_books_a_busy_account_does_not_get_away_with_it() -> anyhow::Result<()> {
+    let mut options = options();
+    options.split_books = true;
+    let set = TestStage::up(options).await?;
+    let traffic = Traffic::new("busy", 4);
+    traffic.fund(&set.stage, 1_000).await?;
+    ensure!(set.stage.drain(0, Duration::from_secs(30)).await? == 0);
+    let client = &set.stage.client;
+    let run = client.audit_now(AUDIT_TIMEOUT).await?;
+    ensure!(run["verdicts"] == 0, "{:?}", said(&set.stage).await?);
+    let note = client.audit().await?;
+    ensure!(
+        note["entriesFromUs"] == 0,
+        "the ledger's own server was empty: {note}"
+    );
+
+    let (books, s) = (
+        set.stage.split_books.as_ref().context("split books")?,
+        &set.stage.schemas,
+    );
+    let mut ledger = connect_without_binlog(&books.ledger.url()).await?;
+    let edit = format!(
+        "UPDATE {}.entry SET ref='another' WHERE account_id='A00002' LIMIT 1",
+        s.ledger
+    );
+    ledger.query_drop(edit).await?;
+    let mut balance = connect_without_binlog(&books.balance.url()).await?;
+    let moves = format!(
+        "UPDATE {}.balance SET version=version+1 WHERE account_id='A00002'",
+        s.balance
+    );
+    tokio::select! {
+        run = client.audit_now(AUDIT_TIMEOUT) => drop(run?),
+        busy = keep_moving(&mut balance, &moves) => drop(busy?),
+    }
+    let (verdicts, open) = said(&set.stage).await?;
+    ensure!(
+        verdicts.len() == 1 && verdicts[0].starts_with("provenance_at_rest A00002"),
+        "{verdicts:?}"
+    );
+    ensure!(open == ["A00002"], "{open:?}");
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! said once; honest load is never suspected; a purged position closes by itself.
 
 mod entries;
+mod entry_keys;
 mod hidden;
 mod honest;
 mod purged;

@@ -10,6 +10,8 @@ use sluice_drill::stage::traffic::Traffic;
 use sluice_tests::{TestStage, options, until};
 use std::time::Duration;
 
+const AUDIT_TIMEOUT: Duration = Duration::from_secs(60);
+
 impl RolledStage {
     /// As before there were pairs; the settings say that MACs count beside them.
     async fn without_pair() -> anyhow::Result<Self> {
@@ -37,6 +39,18 @@ impl RolledStage {
         self.sign_with(name).await
     }
 
+    /// Takes `accept_transaction_macs` out of the settings, and says that it stays out.
+    fn require_pairs(&self) -> anyhow::Result<()> {
+        let path = self.set.stage.dir.join("sidecar.toml");
+        let text = std::fs::read_to_string(&path)?;
+        let (before, after) = (
+            "accept_transaction_macs = true",
+            "require_transaction_pairs = true",
+        );
+        ensure!(text.contains(before), "{text}");
+        Ok(std::fs::write(&path, text.replace(before, after))?)
+    }
+
     async fn sign_with(&mut self, name: &str) -> anyhow::Result<()> {
         let private = std::fs::read_to_string(self.set.path().join(name))?;
         self.write(PRIVATE_KEY_SECRET, &private)?;
@@ -61,6 +75,16 @@ async fn a_pair_is_introduced_and_rolled_and_trips_nothing() -> anyhow::Result<(
     rolled.business("first").await?;
     rolled.roll_pair("second", &mut known).await?;
     rolled.business("second").await?;
+    let run = rolled.set.stage.client.audit_now(AUDIT_TIMEOUT).await?;
+    let found = rolled.set.verdicts().await?;
+    ensure!(found.is_empty() && run["openFindings"] == 0, "{found:?}");
+
+    // The last step: MACs count no more, and pairs are in force for good.
+    rolled.require_pairs()?;
+    rolled.restart_sidecar().await?;
+    rolled.business("pairs").await?;
+    let status = rolled.set.stage.client.sidecar_status().await?;
+    ensure!(status["state"]["transactionsBy"] == "pairs", "{status}");
     let found = rolled.set.verdicts().await?;
     ensure!(found.is_empty(), "{found:?}");
 
@@ -71,10 +95,13 @@ async fn a_pair_is_introduced_and_rolled_and_trips_nothing() -> anyhow::Result<(
         .await?;
     until("the stranger's signature is told", async || {
         let said = rolled.set.verdicts().await?;
-        let why = "that this sidecar does not accept";
-        Ok(said
-            .iter()
-            .any(|said| said.starts_with("provenance ") && said.contains(why)))
+        let is_told = |rule: &str, why: &str| {
+            let mut of_rule = said.iter().filter(|said| said.starts_with(rule));
+            of_rule.any(|said| said.contains(why))
+        };
+        // Its relay takes published rows away: that stops everybody, and says whose word it was.
+        Ok(is_told("provenance ", "that this sidecar does not accept")
+            && is_told("guard_row ", "which is not in transaction_public_keys"))
     })
     .await
 }

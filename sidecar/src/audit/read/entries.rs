@@ -1,16 +1,22 @@
 //! Entries whose seal does not hold: rows that no core wrote, or not like that.
 
 use crate::audit::read::reading::{dec, text};
-use crate::audit::read::{AuditReader, AuditReading};
+use crate::audit::read::{AuditReader, AuditReading, MAX_ACCOUNTS_PER_READ};
 use crate::audit::sql::account_filter::AccountFilter;
-use crate::audit::sql::entries_sql::{self, SealedEntryRow};
+use crate::audit::sql::entries_sql::{self, EntryKey, SealedEntryRow};
+use crate::rules::text::audit_facts::fact_account;
 use crate::stream::change::{AuditFact, AuditSubject, ColumnValue};
+use anyhow::Context;
 use sluice_contract::money::column_units;
 use sluice_contract::provenance::{OrderSealKeys, SealError, SealedEntry};
 use std::sync::Arc;
+use tokio::task::JoinHandle;
 
-/// Entries shown by one reading. More are no accident: see `run`.
-const MAX_UNSEALED: usize = 1_000;
+/// Entries of one account that are shown: it is stopped by the first, and all others of the
+/// chunk must be shown as well.
+const MAX_OF_ACCOUNT: usize = 50;
+/// Entries shown by one reading: all that as many accounts may bring as `confirm` reads at once.
+const MAX_UNSEALED: usize = MAX_OF_ACCOUNT * MAX_ACCOUNTS_PER_READ;
 
 /// Keys that entries may be sealed with, and since when each must be.
 #[derive(Debug, Clone)]
@@ -58,23 +64,85 @@ impl AuditReader {
         &mut self,
         which: AccountFilter<'_>,
     ) -> anyhow::Result<AuditReading> {
-        let (schemas, seals) = (self.schemas.clone(), self.seals.clone());
-        let (mut facts, mut overflow) = (Vec::new(), false);
-        let judge = |row: SealedEntryRow| {
-            if let Some(seal) = seals.refuse(&row) {
-                overflow |= facts.len() >= MAX_UNSEALED;
-                if !overflow {
-                    facts.push(fact(row, seal));
-                }
+        let (schemas, mut reading) = (self.schemas.clone(), AuditReading::default());
+        let mut judged: Option<JoinHandle<Vec<Arc<AuditFact>>>> = None;
+        let mut after: Option<EntryKey> = None;
+        loop {
+            let page = entries_sql::page(self.ledger(), &schemas, which, after.as_ref()).await?;
+            reading.rows += page.len() as u64;
+            let is_last = page.len() < entries_sql::PAGE_ROWS;
+            after = page.last().map(|row| (row.0.clone(), row.1.clone(), row.2));
+            // A page is judged while the server reads the next one, and off the runtime's
+            // threads: others wait for those.
+            if let Some(earlier) = judged.replace(self.judge_entries(page)) {
+                add(&mut reading, earlier.await.context("judging panicked")?);
             }
-        };
-        let rows = entries_sql::entries(self.ledger(), &schemas, which, judge).await?;
-        Ok(AuditReading {
-            rows,
-            facts,
-            overflow,
-            ..AuditReading::default()
+            if is_last || reading.overflow {
+                break;
+            }
+        }
+        if let Some(last) = judged {
+            add(&mut reading, last.await.context("judging panicked")?);
+        }
+        Ok(reading)
+    }
+
+    fn judge_entries(&self, page: Vec<SealedEntryRow>) -> JoinHandle<Vec<Arc<AuditFact>>> {
+        let seals = self.seals.clone();
+        tokio::task::spawn_blocking(move || {
+            let refused = page
+                .into_iter()
+                .filter_map(|row| seals.refuse(&row).map(|seal| fact(row, seal)));
+            refused.collect()
         })
+    }
+
+    /// Looks at what an audit of entries needs: whether the table has seals, and which keys of
+    /// them, by a sample, nobody knows here.
+    pub async fn entry_keys(&mut self) -> anyhow::Result<EntryKeys> {
+        let schemas = self.schemas.clone();
+        if !entries_sql::has_seals(self.ledger(), &schemas).await? {
+            return Ok(EntryKeys::NoSeals);
+        }
+        let sampled = entries_sql::sampled_seals(self.ledger(), &schemas).await?;
+        let unknown = sampled
+            .iter()
+            .filter_map(|seal| self.seals.keys.unknown_key(seal));
+        let mut unknown: Vec<String> = unknown.map(str::to_owned).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        Ok(EntryKeys::Unknown(unknown))
+    }
+
+    /// Time from which on each entry must have a seal; none: none need have one yet.
+    pub fn entries_from_us(&self) -> Option<i64> {
+        self.seals.from_us
+    }
+}
+
+/// Keys that the entries are sealed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryKeys {
+    /// The table has no seals yet: its migration comes with the cores.
+    NoSeals,
+    /// Names of keys that this sidecar does not have; empty: it has all.
+    Unknown(Vec<String>),
+}
+
+/// Adds what was refused, in the order of accounts.
+fn add(reading: &mut AuditReading, facts: Vec<Arc<AuditFact>>) {
+    for fact in facts {
+        let account = fact_account(&fact);
+        let shown = reading.facts.iter().rev().take(MAX_OF_ACCOUNT);
+        let of_account = shown.take_while(|shown| fact_account(shown) == account);
+        if of_account.count() >= MAX_OF_ACCOUNT {
+            continue;
+        }
+        reading.overflow |= reading.facts.len() >= MAX_UNSEALED;
+        if reading.overflow {
+            return;
+        }
+        reading.facts.push(fact);
     }
 }
 
@@ -166,5 +234,25 @@ mod tests {
         let mut bent = row(7, &mac);
         bent.6 = Decimal::new(150, 1);
         assert_eq!(seals(None).refuse(&bent), Some("invalid"));
+    }
+
+    #[test]
+    fn one_account_hides_no_other() {
+        let mut reading = AuditReading::default();
+        let of = |account: &str, entries: usize| {
+            let mut row = row(7, "");
+            row.0 = account.to_owned();
+            vec![fact(row, "missing"); entries]
+        };
+        add(&mut reading, of("A", 30));
+        add(&mut reading, of("A", 100_000));
+        assert_eq!(reading.facts.len(), MAX_OF_ACCOUNT);
+        add(&mut reading, of("B", 1));
+        let last = reading.facts.last().map(|fact| fact_account(fact));
+        assert_eq!((last, reading.overflow), (Some("B"), false));
+        for account in 0..MAX_ACCOUNTS_PER_READ {
+            add(&mut reading, of(&format!("C{account}"), 60));
+        }
+        assert!(reading.overflow && reading.facts.len() == MAX_UNSEALED);
     }
 }

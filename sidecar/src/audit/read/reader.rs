@@ -19,6 +19,8 @@ pub struct AuditReader {
     pub(super) balance: Option<Conn>,
     pub(super) ledger: Option<Conn>,
     pub(super) seals: EntrySeals,
+    /// What is wrong with the mark of signed rows, if anything is.
+    pub mark_fault: Option<&'static str>,
 }
 
 impl AuditReader {

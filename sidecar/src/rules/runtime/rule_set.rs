@@ -86,6 +86,13 @@ impl RuleSet {
         self.look_back_us
     }
 
+    /// Id of a rule whose code, or its library's, has this word: comments and texts that are
+    /// written out don't count.
+    pub fn rule_that_reads(&self, word: &str) -> Option<&str> {
+        let mut reads = self.rules.iter().filter(|rule| rule.words.contains(word));
+        reads.next().map(|rule| rule.header.id.as_str())
+    }
+
     /// The headers of all rules, by id.
     pub fn rules(&self) -> impl Iterator<Item = &RuleHeader> {
         self.rules.iter().map(|r| &*r.header)

@@ -58,7 +58,9 @@ fn judged(
     };
     match keys.check(effects, tx_id, events, signatures) {
         Ok(()) => Provenance::Valid,
-        Err(TransactionSignatureError::UnknownKey) => Provenance::UnknownKey,
+        Err(TransactionSignatureError::UnknownKey(_) | TransactionSignatureError::MacAlone) => {
+            Provenance::UnknownKey
+        }
         Err(TransactionSignatureError::Mismatch) => Provenance::Invalid,
     }
 }
