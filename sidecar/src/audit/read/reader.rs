@@ -19,7 +19,7 @@ pub struct AuditReader {
     pub(super) balance: Option<Conn>,
     pub(super) ledger: Option<Conn>,
     pub(super) seals: EntrySeals,
-    /// What is wrong with the mark of signed rows, if anything is.
+    /// Fault of the mark of signed rows, if it has one.
     pub mark_fault: Option<&'static str>,
 }
 

@@ -3,7 +3,8 @@
 //! On one server that second snapshot is proof: it shows one commit. With the books
 //! apart it is proof only if nothing of the account was under way while it was taken:
 //! no booking that is made in one place and not yet in the other, and no balance that
-//! moved. Entries are compared with nothing, and need no such look. Otherwise it is looked at once more, and in the end left undecided.
+//! moved. Otherwise it is looked at once more, and in the end left undecided. Entries are
+//! compared with nothing, and need no such look.
 
 use crate::audit::read::{AuditReader, AuditReading, MAX_ACCOUNTS_PER_READ};
 use crate::rules::runtime::finding::{Finding, RuleError};
