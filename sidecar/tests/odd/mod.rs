@@ -108,7 +108,7 @@ async fn odd(server: &TestServer) {
             )
         })
         .collect();
-    let want = [(11, 1), (12, 2), (12, 3), (12, 4), (13, 5), (13, 1)]
+    let want = [(12, 1), (13, 2), (13, 3), (13, 4), (14, 5), (14, 1)]
         .map(|(columns, line)| (columns, ColumnValue::Int(line)));
     assert_eq!(lines, want);
     let big = &items[1].transaction.changes[0];
