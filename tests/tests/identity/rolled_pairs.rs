@@ -84,7 +84,10 @@ async fn a_pair_is_introduced_and_rolled_and_trips_nothing() -> anyhow::Result<(
     rolled.restart_sidecar().await?;
     rolled.business("pairs").await?;
     let status = rolled.set.stage.client.sidecar_status().await?;
-    ensure!(status["data"]["state"]["transactionsBy"] == "pairs", "{status}");
+    ensure!(
+        status["data"]["state"]["transactionsBy"] == "pairs",
+        "{status}"
+    );
     let found = rolled.set.verdicts().await?;
     ensure!(found.is_empty(), "{found:?}");
 
