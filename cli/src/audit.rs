@@ -80,10 +80,28 @@ fn status(note: &Value) -> String {
     if let Some(why) = note["failed"].as_str() {
         text += &format!("the newest run did not complete: {why}\n");
     }
+    text += &entry_lines(note);
     match &note["last"] {
         Value::Null => text + "no run was completed yet\n",
         run => text + &run_line(run),
     }
+}
+
+/// Tells what is missing before entries can be judged; empty if nothing is.
+fn entry_lines(note: &Value) -> String {
+    let mut text = String::new();
+    if let Some(why) = note["leftOut"].as_str() {
+        text += &format!("left out: {why}\n");
+    } else if note["entriesFromUs"].is_null() {
+        text += "ledger entries need no seal yet, or this sidecar has not looked: see `sluice guard seal --entries`\n";
+    }
+    for key in note["unknownSealKeys"].as_array().into_iter().flatten() {
+        let key = key.as_str().unwrap_or_default();
+        text += &format!(
+            "ledger entries are sealed with key {key}, which this sidecar lacks: provenance_keys_retired\n"
+        );
+    }
+    text
 }
 
 fn run_line(run: &Value) -> String {

@@ -21,6 +21,11 @@ enum GuardCommand {
         /// Why; it is written down beside your name.
         #[arg(long)]
         reason: String,
+        /// From a minute from now on each ledger entry must have a core's seal. Say it once all
+        /// cores write them, and no core of before will run again: what such a core books from
+        /// then on is taken for a stranger's. There is no way back.
+        #[arg(long)]
+        entries: bool,
     },
 }
 
@@ -28,10 +33,18 @@ enum GuardCommand {
 #[allow(clippy::print_stdout)]
 pub async fn run(options: GuardArgs) -> anyhow::Result<()> {
     let client = OperatorClient::new(&options.sidecar)?;
-    let GuardCommand::Seal { reason } = options.verb;
+    let GuardCommand::Seal { reason, entries } = options.verb;
     let sealed = client
-        .post("/guard/seal", json!({ "reason": reason }))
+        .post(
+            "/guard/seal",
+            json!({ "reason": reason, "entries": entries }),
+        )
         .await?;
     println!("sealed, version {}", text_of(&sealed["sealed"]));
+    if sealed["entriesFromUs"].is_null() {
+        println!(
+            "ledger entries need no seal yet: once no core of before the seals runs, say --entries"
+        );
+    }
     Ok(())
 }

@@ -8,6 +8,7 @@ pub mod breakers;
 pub mod client;
 pub mod events;
 pub mod guard;
+pub mod keys;
 pub mod orders;
 pub mod reading_bar;
 pub mod record;
@@ -33,6 +34,8 @@ enum SluiceCommand {
     Breakers(breakers::BreakersArgs),
     /// Sign the guard's rows as they are, after an upgrade or a change by hand.
     Guard(guard::GuardArgs),
+    /// Make the key pair by which cores sign transactions; print its public half.
+    Keys(keys::KeysArgs),
     /// List what rules found; answer it.
     Verdicts(verdicts::VerdictsArgs),
     /// Check rule files and run their cases; promote and roll back sets; explain a verdict.
@@ -55,6 +58,7 @@ pub async fn run(cli: SluiceCli) -> anyhow::Result<()> {
         SluiceCommand::Orders(options) => orders::run(options).await,
         SluiceCommand::Breakers(options) => breakers::run(options).await,
         SluiceCommand::Guard(options) => guard::run(options).await,
+        SluiceCommand::Keys(options) => keys::run(&options),
         SluiceCommand::Verdicts(options) => verdicts::run(options).await,
         SluiceCommand::Rules(options) => rules::run(&options).await,
         SluiceCommand::Routing(options) => routing::run(options).await,

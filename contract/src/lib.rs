@@ -25,5 +25,6 @@ pub mod supervisor;
 pub mod telemetry;
 pub mod tls;
 pub mod traces;
+pub mod transaction_key;
 pub mod vault;
 pub mod wire;

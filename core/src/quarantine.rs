@@ -4,8 +4,8 @@
 use crate::cases::{CaseKind, OrderCase, detail};
 use crate::orders::{AlteredOrder, OrderRef};
 use crate::unit_of_work::open_case;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,14 +25,14 @@ const MAX_QUARANTINED_ORDERS: usize = 1_000;
 pub struct OrderQuarantine {
     pool: Pool,
     schemas: Schemas,
-    key: Secret,
+    key: TransactionSigner,
     orders: Arc<Mutex<HashMap<String, Instant>>>,
     /// Breakers that have their case.
     breakers: Arc<Mutex<HashMap<String, Instant>>>,
 }
 
 impl OrderQuarantine {
-    pub fn new(pool: &Pool, schemas: &Schemas, key: &Secret) -> Self {
+    pub fn new(pool: &Pool, schemas: &Schemas, key: &TransactionSigner) -> Self {
         OrderQuarantine {
             pool: pool.clone(),
             schemas: schemas.clone(),

@@ -71,9 +71,21 @@ impl SidecarContext {
         let servers = servers::all(&config.mysql, POOL_CONNECTIONS, &blind)?;
         let first = servers.first().context("mysql.url names no server")?;
         let secrets = config.secrets()?;
+        let accepts_macs = secrets.transaction_keys.accepts_macs();
+        status.update(|s| s.transactions_by = secrets.transaction_keys.accepted());
+        metrics.transaction_macs.set(i64::from(accepts_macs));
+        if accepts_macs {
+            tracing::warn!(
+                "transactions are believed that whoever has this sidecar's key can sign: set public keys, and \
+                 accept_transaction_macs only while cores without a pair run (docs/SECURITY.md)"
+            );
+        }
         let people = People::among(config.secrets_dir.as_deref());
         config.check_owners(&secrets, people.tokens())?;
-        let seal = BreakerSeal::new(secrets.provenance_key.clone());
+        let seal = BreakerSeal::new(secrets.provenance_key.clone()).verifying(
+            secrets.transaction_keys.clone(),
+            &secrets.provenance_retired,
+        );
         Ok(SidecarContext {
             recorder: open_recorder(&config, metrics).map(Arc::new),
             db: GuardDb {
@@ -151,7 +163,7 @@ impl SidecarContext {
             health: self.health.clone(),
             rules_dir: self.config.rules_dir.clone(),
             mysql: self.config.mysql.clone(),
-            provenance_key: self.secrets.provenance_key.clone(),
+            transaction_keys: self.secrets.transaction_keys.clone(),
             memory_bytes: self.config.state.memory_bytes(),
             changed: Arc::clone(&self.rules.changed),
             stop,
@@ -198,7 +210,7 @@ impl SidecarContext {
                 db: self.db.clone(),
                 tested: Arc::clone(&self.tested),
                 rules: self.rules.clone(),
-                provenance_key: self.secrets.provenance_key.clone(),
+                transaction_keys: self.secrets.transaction_keys.clone(),
                 soak_us: self.config.rules.soak_us(),
                 suppress: self.config.suppress,
             },

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The words of `sluice`: orders and rules are looked at and decided by people.
-const OPERATOR_WORDS: [&str; 10] = [
-    "orders", "breakers", "guard", "rules", "verdicts", "routing", "events", "audit", "record",
-    "backtest",
+const OPERATOR_WORDS: [&str; 11] = [
+    "orders", "breakers", "guard", "keys", "rules", "verdicts", "routing", "events", "audit",
+    "record", "backtest",
 ];
 /// The words of `sluice-drill`: each starts servers, load or faults of its own.
 const DRILL_WORDS: [&str; 5] = ["channel", "demo", "up", "bench", "kafka"];
 
 /// Words of code that injects a fault, kills a process, or signs as the core does.
-const FORBIDDEN_IN_CLI: [&str; 10] = [
+const FORBIDDEN_IN_CLI: [&str; 11] = [
     "sluice_drill",
     "faults::",
     "FaultKind",
@@ -26,6 +26,7 @@ const FORBIDDEN_IN_CLI: [&str; 10] = [
     "commit_sql",
     "signing::",
     "provenance::",
+    "TransactionSigner",
     "SimulatorKind",
 ];
 /// Crates that only load, faults and simulators need.

@@ -2,10 +2,9 @@
 
 use crate::backtest::BacktestArgs;
 use anyhow::{Context, bail, ensure};
-use sluice_contract::keys::SigningKeys;
 use sluice_contract::schema::Schemas;
 use sluice_sidecar::backtest::{BacktestOptions, BacktestSource};
-use sluice_sidecar::config::SidecarConfig;
+use sluice_sidecar::config::{BacktestKeys, SidecarConfig};
 use sluice_sidecar::recording::RecordingReader;
 use sluice_sidecar::recording::binlog_files::BinlogFiles;
 use sluice_sidecar::reload::BOOK_TABLES;
@@ -46,15 +45,10 @@ pub(super) fn trial(
     options: &BacktestArgs,
     config: Option<&SidecarConfig>,
 ) -> anyhow::Result<BacktestOptions> {
-    let secrets = options
-        .secrets
-        .as_deref()
-        .or(config.and_then(|config| config.secrets_dir.as_deref()));
-    // A wrong key would make every transaction look like somebody's hand.
-    let key = SigningKeys::load("provenance_key", secrets)
-        .context("a rule may ask who signed: name the core's secrets with --config or --secrets")?;
+    let (public_keys, secrets) = (options.public_keys.as_deref(), options.secrets.as_deref());
+    let keys = BacktestKeys::load(public_keys, secrets, config)?;
     let split_books = config.is_some_and(|config| config.mysql.split_books);
-    let load = |dir: &Path| load(dir, &options.only, &key, split_books).map(Arc::new);
+    let load = |dir: &Path| load(dir, &options.only, &keys, split_books).map(Arc::new);
     let against = options
         .against
         .as_deref()
@@ -84,7 +78,7 @@ pub(super) fn trial(
 fn load(
     dir: &Path,
     only: &[String],
-    key: &SigningKeys,
+    keys: &BacktestKeys,
     split_books: bool,
 ) -> anyhow::Result<RuleSet> {
     let mut files = RuleFiles::read(dir)
@@ -97,7 +91,7 @@ fn load(
     if !only.is_empty() {
         files.rules.retain(|file| only.contains(&file.id));
     }
-    let mut set = RuleSet::build(&files, key.clone())?;
+    let mut set = RuleSet::build(&files, keys.of(&files)?)?;
     if split_books {
         set.without(&BOOK_TABLES);
     }

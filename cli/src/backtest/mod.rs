@@ -27,11 +27,16 @@ pub struct BacktestArgs {
     /// The rules to compare with; those of `--config` if left out.
     #[arg(long)]
     against: Option<PathBuf>,
-    /// The sidecar's settings file: its secrets, its rules to compare with, its database.
+    /// The sidecar's settings file: its public keys, its rules to compare with, its database.
     #[arg(long)]
     config: Option<PathBuf>,
-    /// The folder that holds `provenance_key`, if no settings file names it.
+    /// File of public keys that transactions are signed with, if no settings file names the
+    /// folder that it is in. No rule that asks for provenance, no key.
     #[arg(long)]
+    public_keys: Option<PathBuf>,
+    /// A folder with `provenance_key`, for a recording of transactions that have MACs: of cores
+    /// without a key pair.
+    #[arg(long, conflicts_with = "public_keys")]
     secrets: Option<PathBuf>,
     /// Base name of the schemas in binlog files, if no settings file names it.
     #[arg(long)]

@@ -9,12 +9,15 @@
 //! are primary keys.
 
 mod deletions;
+mod entry_seal;
 mod guard_rows;
 mod order_seal;
 mod result_seal;
 mod rows;
+mod transaction_signature;
 
 pub use crate::provenance::deletions::{DeletedNames, SignedDeletions, signed_deletions};
+pub use crate::provenance::entry_seal::SealedEntry;
 pub use crate::provenance::guard_rows::{
     MAC_COLUMN, SIGNED_GUARD_TABLES, SignedGuardTable, copy_mac, guard_mac, is_copy, is_guard_row,
     optional_text, signed_guard_table,
@@ -23,11 +26,17 @@ pub use crate::provenance::order_seal::{
     OrderSealKey, OrderSealKeys, SealError, SealedRequest, SealedSending,
 };
 pub use crate::provenance::result_seal::SealedResult;
-pub use crate::provenance::rows::OrderTextFields;
+pub use crate::provenance::rows::{
+    EFFECT_TABLES, EffectColumn, EffectColumnKind, EffectTable, MAX_EFFECT_COLUMNS, SignedAttempt,
+    SignedBalance, SignedCapture, SignedEntry, SignedOrder, effect_table,
+};
+pub use crate::provenance::transaction_signature::{
+    TransactionSignatureError, TransactionSignatures, TransactionSigner, TransactionVerifier,
+};
 
 use crate::settings::Secret;
 use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 /// Collects effects in any order and signs them as a sorted list.
 #[derive(Debug, Default, Clone)]
@@ -66,7 +75,8 @@ impl TransactionEffects {
         self.ends.push(self.text.len());
     }
 
-    fn mac(&self, key: &Secret, tx_id: &[u8], events: &[u8]) -> Hmac<Sha256> {
+    /// Feeds everything that is signed: the transaction's id, its effects in order, its events.
+    fn feed(&self, tx_id: &[u8], events: &[u8], mut update: impl FnMut(&[u8])) {
         let mut lines = Vec::with_capacity(self.ends.len());
         let mut start = 0;
         for end in &self.ends {
@@ -74,18 +84,27 @@ impl TransactionEffects {
             start = *end;
         }
         lines.sort_unstable();
+        update(tx_id);
+        update(b"\n");
+        lines.into_iter().for_each(&mut update);
+        update(b"\n");
+        update(events);
+    }
+
+    fn mac(&self, key: &Secret, tx_id: &[u8], events: &[u8]) -> Hmac<Sha256> {
         let mut mac = match Hmac::<Sha256>::new_from_slice(key.expose()) {
             Ok(mac) => mac,
             Err(_) => unreachable!("HMAC accepts every key length"),
         };
-        mac.update(tx_id);
-        mac.update(b"\n");
-        for line in lines {
-            mac.update(line);
-        }
-        mac.update(b"\n");
-        mac.update(events);
+        self.feed(tx_id, events, |part| mac.update(part));
         mac
+    }
+
+    /// Digest of what the MAC covers, for a signature by a key pair.
+    fn digest(&self, tx_id: &[u8], events: &[u8]) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        self.feed(tx_id, events, |part| digest.update(part));
+        digest.finalize().into()
     }
 
     /// Hex signature over the transaction's id, its effects and its events.

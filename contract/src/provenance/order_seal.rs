@@ -145,6 +145,12 @@ impl OrderSealKeys {
         self.check(seal, &sending.former_text())
     }
 
+    /// Name of the key that a seal was made with, if it is none of these.
+    pub fn unknown_key<'a>(&self, seal: &'a str) -> Option<&'a str> {
+        let id = seal.split('.').nth(1)?;
+        (!self.0.iter().any(|key| key.id == id)).then_some(id)
+    }
+
     /// Compares in constant time.
     pub(super) fn check(&self, seal: &str, text: &[u8]) -> Result<(), SealError> {
         let mut parts = seal.split('.');

@@ -8,8 +8,8 @@ use crate::saga::BookingSaga;
 use ahash::AHashSet;
 use quick_cache::sync::Cache;
 use sluice_contract::ids::bucket_of;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
 use sluice_contract::traces::{SpanKind, TraceField, TraceSpan};
@@ -59,7 +59,7 @@ impl Acceptor {
         config: &AcceptConfig,
         pool: &Pool,
         schemas: &Schemas,
-        key: &Secret,
+        key: &TransactionSigner,
         ready: &ReadyQueue,
         saga: Option<Arc<BookingSaga>>,
     ) -> Arc<Self> {

@@ -23,8 +23,8 @@ use crate::ready_queue::ReadyQueue;
 use crate::transaction::{Transaction, roll_back};
 use crate::unit_of_work::UnitOfWork;
 use sluice_contract::clock::now_us;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::{Conn, Pool};
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ const LOOK_UP_FOR: Duration = Duration::from_secs(1);
 pub struct AcceptTransaction {
     pool: Pool,
     schemas: Schemas,
-    key: Secret,
+    key: TransactionSigner,
     ready: ReadyQueue,
     conn: Option<Conn>,
     tries: AcceptTries,
@@ -144,7 +144,7 @@ impl AccountTransaction for AcceptTransaction {
 }
 
 impl AcceptTransaction {
-    pub fn new(pool: &Pool, schemas: &Schemas, key: &Secret, ready: ReadyQueue) -> Self {
+    pub fn new(pool: &Pool, schemas: &Schemas, key: &TransactionSigner, ready: ReadyQueue) -> Self {
         AcceptTransaction {
             pool: pool.clone(),
             schemas: schemas.clone(),

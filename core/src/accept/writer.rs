@@ -10,8 +10,8 @@ use crate::metrics::METRICS;
 use crate::ready_queue::ReadyQueue;
 use crate::saga::BookingSaga;
 use sluice_contract::heartbeat::Heartbeat;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +44,7 @@ impl AcceptWriter {
         config: &AcceptConfig,
         pool: &Pool,
         schemas: &Schemas,
-        key: &Secret,
+        key: &TransactionSigner,
         ready: ReadyQueue,
         saga: Option<Arc<BookingSaga>>,
     ) -> Self {

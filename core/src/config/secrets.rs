@@ -4,13 +4,19 @@ use crate::config::{ClientAuthentication, CoreConfig};
 use sluice_contract::event::{EventVerifier, PRODUCER_SECRET};
 use sluice_contract::kafka::PASSWORD_SECRET;
 use sluice_contract::keys::{KeyRing, SigningKeys};
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::settings::{Secret, refuse_equal_secrets};
+use sluice_contract::transaction_key::{PRIVATE_KEY_SECRET, TransactionKeyPair};
+use std::sync::Arc;
 
 /// Everything that the running core needs besides the file.
 #[derive(Debug, Clone)]
 pub struct CoreSecrets {
-    /// Signs what the core writes; the key that replaces it, or that it replaced, holds too.
+    /// Makes the MACs of what the core writes; the key that replaces it, or that it replaced,
+    /// holds too.
     pub provenance: SigningKeys,
+    /// Signs transactions; without it, the key of MACs does.
+    pub pair: Option<Arc<TransactionKeyPair>>,
     /// Keys of before: their seals of orders hold.
     pub provenance_retired: Vec<Secret>,
     /// Shown to the sidecar when subscribing to its fence.
@@ -33,8 +39,14 @@ impl CoreConfig {
     pub fn secrets(&self) -> anyhow::Result<CoreSecrets> {
         let dir = self.secrets_dir.as_deref();
         let load = |name: String| Secret::load(&name, dir);
+        let private = Secret::load_optional(PRIVATE_KEY_SECRET, dir)?;
         let secrets = CoreSecrets {
             provenance: SigningKeys::load("provenance_key", dir)?,
+            pair: private
+                .as_ref()
+                .map(TransactionKeyPair::new)
+                .transpose()?
+                .map(Arc::new),
             provenance_retired: self
                 .provenance_keys_retired
                 .iter()
@@ -63,18 +75,24 @@ impl CoreConfig {
             kafka: self.kafka.security.password(dir)?,
             producers: EventVerifier::load(self.kafka.security.signed_events, dir)?,
         };
-        secrets.check_owners(self)?;
+        secrets.check_owners(self, private.as_ref())?;
         Ok(secrets)
     }
 }
 
 impl CoreSecrets {
+    /// Everything that this core signs with.
+    pub fn signer(&self) -> TransactionSigner {
+        TransactionSigner::new(self.provenance.current().clone(), self.pair.clone())
+    }
+
     /// Refuses two secrets that are the same: nobody could tell their owners apart.
-    fn check_owners(&self, config: &CoreConfig) -> anyhow::Result<()> {
+    fn check_owners(&self, config: &CoreConfig, private: Option<&Secret>) -> anyhow::Result<()> {
         let named =
             |name: &str, secret: Option<&Secret>| secret.map(|s| (name.to_owned(), s.clone()));
         let single = [
             named("sidecar_token", self.sidecar.as_ref()),
+            named(PRIVATE_KEY_SECRET, private),
             named(PASSWORD_SECRET, self.kafka.as_ref()),
         ];
         let mut all: Vec<(String, Secret)> = single.into_iter().flatten().collect();

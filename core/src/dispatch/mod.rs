@@ -30,8 +30,8 @@ use crate::orders::{OrderRef, OrderSeals};
 use crate::outcome::OutcomeRecorder;
 use crate::ready_queue::ReadyQueue;
 use crate::routing::ActiveRouting;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::{Conn, Pool};
 use sluice_contract::supervisor::Supervisor;
 use std::collections::HashSet;
@@ -50,7 +50,7 @@ pub struct Dispatcher {
     pub config: config::DispatchConfig,
     pub pool: Pool,
     pub schemas: Schemas,
-    pub key: Secret,
+    pub key: TransactionSigner,
     /// Checks that what is sent is what was asked.
     pub seals: OrderSeals,
     /// Whether the ledger lies with the orders.

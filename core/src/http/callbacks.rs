@@ -92,9 +92,7 @@ async fn unknown(api: &CoreApi, channel: &'static str, serial_no: &str) -> ApiEr
         channel,
         "notified of an unknown serial number"
     );
-    match crate::unit_of_work::open_case(&api.pool, &api.schemas, api.provenance.current(), case)
-        .await
-    {
+    match crate::unit_of_work::open_case(&api.pool, &api.schemas, &api.signer, case).await {
         Ok(()) => ApiError::new(ApiCode::UnknownOrder, "serialNo: no such trade here"),
         // Not written down: the channel is to tell it again.
         Err(error) => ApiError::internal(&error),

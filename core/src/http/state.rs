@@ -10,6 +10,7 @@ use crate::outcome::OutcomeRecorder;
 use axum::extract::{Request, State};
 use sluice_contract::keys::SigningKeys;
 use sluice_contract::money::Currency;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::Pool;
 use sluice_contract::wire::ApiCode;
@@ -29,8 +30,10 @@ pub struct CoreApi {
     /// Connections of statements and entries.
     pub reads: LedgerReads,
     pub schemas: Schemas,
-    /// Signs what a handler writes by itself.
+    /// Keys of the breakers' seal.
     pub provenance: SigningKeys,
+    /// Signs what a handler writes by itself.
+    pub signer: TransactionSigner,
     pub fence: FenceClient,
     pub channels: Arc<[ChannelClient]>,
     pub access: Arc<AccessControl>,

@@ -10,20 +10,46 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Row, ServerError, params};
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
-use sluice_contract::money::Currency;
+use sluice_contract::money::{Currency, column_units};
+use sluice_contract::provenance::{OrderSealKey, SealedEntry};
 use sluice_contract::schema::Schemas;
 use sluice_contract::sql::{SqlLiteral, pair_list, push_lit, push_row};
 use std::collections::BTreeSet;
 
-pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], now_us: i64) {
+/// Appends the entries of these postings, each with its seal.
+///
+/// # Errors
+/// An amount with more decimals than its column.
+pub fn push_inserts(
+    sql: &mut String,
+    schemas: &Schemas,
+    postings: &[Posting],
+    seals: &OrderSealKey,
+    now_us: i64,
+) -> anyhow::Result<()> {
     sql.push_str("INSERT INTO ");
     sql.push_str(&schemas.ledger);
     sql.push_str(
-        ".entry (account_id,posting_id,line,kind,book,side,amount,currency,ref,created_us,client) VALUES ",
+        ".entry (account_id,posting_id,line,kind,book,side,amount,currency,ref,created_us,client,mac) VALUES ",
     );
     let mut first = true;
     for p in postings {
+        let units = column_units(p.amount)
+            .with_context(|| format!("{} has more decimals than the column", p.amount))?;
         for (line, (side, book)) in p.lines().into_iter().enumerate() {
+            let mac = seals.entry(&SealedEntry {
+                account: &p.account_id,
+                posting: &p.posting_id,
+                line: line as i64,
+                kind: p.kind.as_str(),
+                book,
+                side: side.as_str(),
+                units,
+                currency: p.currency.code(),
+                reference: &p.reference,
+                created_us: now_us,
+                client: &p.client,
+            });
             push_row(
                 sql,
                 first,
@@ -39,12 +65,14 @@ pub fn push_inserts(sql: &mut String, schemas: &Schemas, postings: &[Posting], n
                     SqlLiteral::Text(&p.reference),
                     SqlLiteral::Int(now_us),
                     SqlLiteral::Text(&p.client),
+                    SqlLiteral::Text(&mac),
                 ],
             );
             first = false;
         }
     }
     sql.push(';');
+    Ok(())
 }
 
 /// Makes the statement that finds which of these orders have their final posting: their

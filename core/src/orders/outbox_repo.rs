@@ -4,8 +4,7 @@ use crate::transaction::Transaction;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_contract::ids::new_tx_id;
-use sluice_contract::provenance::SignedDeletions;
-use sluice_contract::settings::Secret;
+use sluice_contract::provenance::{SignedDeletions, TransactionSignatures, TransactionSigner};
 use sluice_contract::sql::{Conn, SqlLiteral, pair_list, push_lit, push_row};
 
 /// Appends the deletion of the outbox row just written: its events are nobody's, and
@@ -23,18 +22,19 @@ pub fn push_outbox(
     sql: &mut String,
     account_id: &str,
     tx_id: &str,
-    signature: &str,
+    signed: &TransactionSignatures<String>,
     events: &str,
     now_us: i64,
 ) {
-    sql.push_str("INSERT INTO outbox (account_id,tx_id,signature,events,created_us) VALUES ");
+    sql.push_str("INSERT INTO outbox (account_id,tx_id,signature,proof,events,created_us) VALUES ");
     push_row(
         sql,
         true,
         &[
             SqlLiteral::Text(account_id),
             SqlLiteral::Text(tx_id),
-            SqlLiteral::Text(signature),
+            SqlLiteral::Text(&signed.signature),
+            SqlLiteral::Text(&signed.proof),
             SqlLiteral::Text(events),
             SqlLiteral::Int(now_us),
         ],
@@ -47,24 +47,34 @@ const NO_ACCOUNT: &str = "-";
 
 /// Appends the signed word that these rows go, in a row that goes with them: the binlog keeps
 /// it. Without it a deletion is somebody else's.
-pub fn push_deletions(sql: &mut String, deletions: &SignedDeletions, key: &Secret, now_us: i64) {
+pub fn push_deletions(
+    sql: &mut String,
+    deletions: &SignedDeletions,
+    key: &TransactionSigner,
+    now_us: i64,
+) {
     if deletions.is_empty() {
         return;
     }
     let tx_id = new_tx_id();
-    let signature = deletions.sign(key, &tx_id);
+    let signed = deletions.sign(key, &tx_id);
     push_outbox(
         sql,
         NO_ACCOUNT,
         &tx_id,
-        &signature,
+        &signed,
         &deletions.events(),
         now_us,
     );
     push_outbox_delete(sql, NO_ACCOUNT, &tx_id);
 }
 
-fn push_outbox_deletions(sql: &mut String, rows: &[&OutboxRow], key: &Secret, now_us: i64) {
+fn push_outbox_deletions(
+    sql: &mut String,
+    rows: &[&OutboxRow],
+    key: &TransactionSigner,
+    now_us: i64,
+) {
     let mut deletions = SignedDeletions::default();
     for row in rows {
         deletions.add("outbox", &[&row.account_id, &row.tx_id]);
@@ -122,7 +132,7 @@ fn delete_sql(rows: &[&OutboxRow]) -> String {
 pub async fn outbox_delete(
     transaction: Transaction<'_>,
     rows: &[&OutboxRow],
-    key: &Secret,
+    key: &TransactionSigner,
 ) -> anyhow::Result<()> {
     if rows.is_empty() {
         return transaction.roll_back().await;
@@ -142,7 +152,7 @@ pub async fn outbox_archive(
     conn: &mut Conn,
     rows: &[&OutboxRow],
     reason: Option<&str>,
-    (key, now_us): (&Secret, i64),
+    (key, now_us): (&TransactionSigner, i64),
 ) -> anyhow::Result<()> {
     let mut rest = rows;
     while !rest.is_empty() {

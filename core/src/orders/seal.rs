@@ -13,7 +13,8 @@ use sluice_contract::keys::SigningKeys;
 use sluice_contract::money::column_units;
 use sluice_contract::order::OrderState;
 use sluice_contract::provenance::{
-    EffectField, OrderSealKey, OrderSealKeys, SealError, SealedRequest, SealedSending, is_guard_row,
+    EffectField, OrderSealKey, OrderSealKeys, SealError, SealedRequest, SealedSending,
+    TransactionSigner, is_guard_row,
 };
 use sluice_contract::settings::Secret;
 
@@ -173,6 +174,7 @@ impl AlteredOrder {
 pub struct OrderSeals {
     /// Sign and verify what is not an order.
     keys: SigningKeys,
+    signer: TransactionSigner,
     order_keys: OrderSealKeys,
     /// The keys by which limit totals and routing may be signed: nobody signs a row anew that
     /// nothing changes.
@@ -194,9 +196,17 @@ impl OrderSeals {
                 .chain(retired.iter().cloned().map(SigningKeys::from))
                 .collect(),
             keys: keys.clone(),
+            signer: keys.current().clone().into(),
             unsealed_until_ms,
             signed_since: SignedSince::default(),
         }
+    }
+
+    /// Signs units of work with `signer`.
+    #[must_use]
+    pub fn signing(mut self, signer: TransactionSigner) -> Self {
+        self.signer = signer;
+        self
     }
 
     /// Demands signatures of limit totals and routing as `since` says.
@@ -222,9 +232,9 @@ impl OrderSeals {
         keys.any(|keys| is_guard_row(keys, table, fields, mac))
     }
 
-    /// The key that units of work are signed with.
-    pub fn provenance(&self) -> &Secret {
-        self.keys.current()
+    /// Everything that units of work are signed with.
+    pub fn signer(&self) -> &TransactionSigner {
+        &self.signer
     }
 
     /// The keys that seals may be made with.

@@ -38,8 +38,8 @@ use rdkafka::producer::{FutureProducer, Producer};
 use sluice_contract::clock::now_us;
 use sluice_contract::heartbeat::Heartbeat;
 use sluice_contract::kafka::KafkaConnection;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
 use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ pub struct OutboxRelay {
     pub pool: Pool,
     pub schemas: Schemas,
     /// Signs the case of a row that is set aside.
-    pub key: Secret,
+    pub key: TransactionSigner,
     pub owner: String,
     pub producer: Option<FutureProducer>,
     /// Files that the producer was made from; none of one that never changes.

@@ -53,7 +53,7 @@ impl OutcomeRecorder {
                 let transaction = OutcomeTransaction {
                     pool: pool.clone(),
                     schemas: schemas.clone(),
-                    key: seals.provenance().clone(),
+                    key: seals.signer().clone(),
                     seals: seals.clone(),
                     delays: delays.clone(),
                     ready: ready.clone(),

@@ -32,8 +32,8 @@ use crate::unit_of_work::UnitOfWork;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_contract::order::OrderState;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::{Conn, Pool};
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ use std::collections::BTreeSet;
 pub struct OutcomeTransaction {
     pub pool: Pool,
     pub schemas: Schemas,
-    pub key: Secret,
+    pub key: TransactionSigner,
     /// Checks that rows are as the core wrote them.
     pub seals: OrderSeals,
     pub delays: OutcomeDelays,

@@ -20,8 +20,8 @@ use crate::guard::fence::FenceClient;
 use crate::orders::OrderSeals;
 use crate::outcome::OutcomeRecorder;
 use crate::quarantine::OrderQuarantine;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 use sluice_contract::supervisor::Supervisor;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub struct OrderRecovery {
     pub config: config::RecoveryConfig,
     pub pool: Pool,
     pub schemas: Schemas,
-    pub key: Secret,
+    pub key: TransactionSigner,
     pub seals: OrderSeals,
     pub fence: FenceClient,
     pub channels: Arc<[ChannelClient]>,

@@ -21,8 +21,8 @@ use crate::config::RetentionConfig;
 use crate::guard::lease;
 use crate::metrics::METRICS;
 use sluice_contract::clock::now_us;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 use sluice_contract::string_enum;
 use sluice_contract::supervisor::Supervisor;
@@ -53,7 +53,7 @@ pub struct Retention {
     pub owner: String,
     pub config: RetentionConfig,
     /// Signs that watched rows go.
-    pub key: Secret,
+    pub key: TransactionSigner,
 }
 
 impl Retention {

@@ -7,9 +7,8 @@ use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
 use sluice_contract::order::OrderState;
-use sluice_contract::provenance::SignedDeletions;
+use sluice_contract::provenance::{SignedDeletions, TransactionSigner};
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::Conn;
 use sluice_contract::sql::{SqlLiteral, pair_list, push_lit};
 
@@ -42,7 +41,7 @@ pub(super) async fn purge_archive(
 /// Deletes cases that were closed so long ago; the sidecar is told which.
 pub(super) async fn purge_cases(
     conn: &mut Conn,
-    key: &Secret,
+    key: &TransactionSigner,
     before_us: i64,
     max_rows: usize,
 ) -> anyhow::Result<u64> {
@@ -69,7 +68,7 @@ pub(super) async fn purge_cases(
 /// the table's key.
 async fn delete_signed(
     conn: &mut Conn,
-    key: &Secret,
+    key: &TransactionSigner,
     (table, lock): (&str, &str),
     delete: String,
 ) -> anyhow::Result<u64> {
@@ -90,7 +89,7 @@ async fn delete_signed(
 /// which.
 pub(super) async fn purge_totals(
     conn: &mut Conn,
-    key: &Secret,
+    key: &TransactionSigner,
     month: &str,
     max_rows: usize,
 ) -> anyhow::Result<u64> {

@@ -32,8 +32,8 @@ use crate::ready_queue::ReadyQueue;
 use crate::saga::refusals::RecentRefusals;
 use rust_decimal::Decimal;
 use sluice_contract::keys::SigningKeys;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -83,8 +83,8 @@ impl BookingSaga {
     }
 
     /// The key that signs what is written.
-    pub(crate) fn key(&self) -> &Secret {
-        self.seals.provenance()
+    pub(crate) fn key(&self) -> &TransactionSigner {
+        self.seals.signer()
     }
 
     /// Keys that may have signed an intent.

@@ -82,6 +82,7 @@ pub(super) async fn start(
             &secrets.provenance_retired,
             config.accept.unsealed_until_ms()?,
         )
+        .signing(secrets.signer())
         .demanding(fence.signed_since()),
         fence,
         ready,
@@ -91,14 +92,18 @@ pub(super) async fn start(
         stages,
     };
     watch_keys(&stages.base, secrets);
+    if secrets.pair.is_none() {
+        tracing::warn!(
+            "transactions are signed with a key that every sidecar has: give the cores a key pair (docs/SECURITY.md)"
+        );
+    }
     core.watch_database().await;
     core.insist_on_sealed().await?;
     let follower = core.saga().await?;
     let outcomes = core.outcomes(follower.as_ref());
     let acceptor = core.acceptor(follower.as_ref());
     core.intake(&acceptor)?;
-    let quarantine =
-        OrderQuarantine::new(&core.pools.orders, schemas, secrets.provenance.current());
+    let quarantine = OrderQuarantine::new(&core.pools.orders, schemas, core.seals.signer());
     core.recovery(&outcomes, &quarantine);
     core.relay()?;
     core.retention();
@@ -216,7 +221,7 @@ impl CoreAssembly<'_> {
             &self.config.accept,
             &self.pools.orders,
             self.schemas,
-            self.secrets.provenance.current(),
+            self.seals.signer(),
             &self.ready,
             follower.map(|f| f.saga().clone()),
         )
@@ -243,7 +248,7 @@ impl CoreAssembly<'_> {
             config: self.config.recovery.clone(),
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
-            key: self.secrets.provenance.current().clone(),
+            key: self.seals.signer().clone(),
             seals: self.seals.clone(),
             fence: self.fence.clone(),
             channels: self.channels.clone(),
@@ -259,7 +264,7 @@ impl CoreAssembly<'_> {
         let relay = OutboxRelay {
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
-            key: self.secrets.provenance.current().clone(),
+            key: self.seals.signer().clone(),
             owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
             archive_after: self.config.retention.outbox_archive_after(),
             gives_up: self.config.retention.outbox_gives_up,
@@ -280,7 +285,7 @@ impl CoreAssembly<'_> {
             schemas: self.schemas.clone(),
             owner: format!("{}-{:08x}", self.config.name, rand::random::<u32>()),
             config: self.config.retention.clone(),
-            key: self.secrets.provenance.current().clone(),
+            key: self.seals.signer().clone(),
         };
         retention.start(&self.stages.senders);
     }
@@ -306,7 +311,7 @@ impl CoreAssembly<'_> {
             config: self.config.dispatch.clone(),
             pool: self.pools.orders.clone(),
             schemas: self.schemas.clone(),
-            key: self.secrets.provenance.current().clone(),
+            key: self.seals.signer().clone(),
             seals: self.seals.clone(),
             together: !self.config.servers().are_split(),
             fence: self.fence.clone(),
@@ -333,6 +338,7 @@ impl CoreAssembly<'_> {
             reads: LedgerReads::new(self.pools.reads.clone()),
             schemas: self.schemas.clone(),
             provenance: self.secrets.provenance.clone(),
+            signer: self.seals.signer().clone(),
             fence: self.fence.clone(),
             channels: self.channels.clone(),
             refund_unknown_payer: self.config.accept.refund_unknown_payer,

@@ -4,8 +4,8 @@ use crate::cases::OrderCase;
 use crate::transaction::Transaction;
 use crate::unit_of_work::UnitOfWork;
 use sluice_contract::clock::now_us;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::Pool;
 
 /// Opens a case, signed like every other write.
@@ -15,7 +15,7 @@ use sluice_contract::sql::Pool;
 pub async fn open_case(
     pool: &Pool,
     schemas: &Schemas,
-    key: &Secret,
+    key: &TransactionSigner,
     case: OrderCase,
 ) -> anyhow::Result<()> {
     let unit_of_work = UnitOfWork {

@@ -24,8 +24,8 @@ use crate::orders::repo::{Attempt, FreedKey, IdempotencyRow};
 use crate::routing::limits::LimitTotal;
 use crate::transaction::Transaction;
 use sluice_contract::event::OrderEvent;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 
 /// Changes of one transaction, collected in memory; `commit` writes them all at once.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ impl UnitOfWork<'_> {
         &self,
         transaction: Transaction<'_>,
         schemas: &Schemas,
-        key: &Secret,
+        key: &TransactionSigner,
         now_us: i64,
     ) -> anyhow::Result<()> {
         transaction.commit(self.writes(schemas, key, now_us)?).await

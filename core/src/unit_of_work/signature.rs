@@ -9,7 +9,9 @@ use crate::unit_of_work::UnitOfWork;
 use anyhow::Context;
 use rust_decimal::Decimal;
 use sluice_contract::money::column_units;
-use sluice_contract::provenance::{OrderTextFields, TransactionEffects};
+use sluice_contract::provenance::{
+    SignedAttempt, SignedBalance, SignedCapture, SignedEntry, SignedOrder, TransactionEffects,
+};
 
 impl UnitOfWork<'_> {
     /// Collects what the signature covers.
@@ -43,77 +45,71 @@ fn units(amount: Decimal) -> anyhow::Result<i128> {
 }
 
 fn add_order(all: &mut TransactionEffects, o: &Order) -> anyhow::Result<()> {
-    let words = OrderTextFields {
+    all.order(&SignedOrder {
+        account_id: o.account_id.as_bytes(),
+        order_id: o.order_id.as_bytes(),
         kind: o.kind.as_str().as_bytes(),
         state: o.state.as_str().as_bytes(),
-        to: o.to_account.as_bytes(),
+        to_account: o.to_account.as_bytes(),
+        amount: units(o.amount)?,
         currency: o.currency.code().as_bytes(),
         channel: o.channel.as_deref().unwrap_or_default().as_bytes(),
         serial_no: o.serial_no.as_bytes(),
         trade_time: o.trade_time.as_deref().unwrap_or_default().as_bytes(),
-    };
-    all.order(
-        o.account_id.as_bytes(),
-        o.order_id.as_bytes(),
-        &words,
-        units(o.amount)?,
-        o.version.into(),
-    );
+        version: o.version.into(),
+    });
     Ok(())
 }
 
 fn add_attempt(all: &mut TransactionEffects, a: &Attempt<'_>) {
-    all.attempt(
-        a.order.account_id.as_bytes(),
-        a.order.order_id.as_bytes(),
-        a.order.attempts.into(),
-        a.channel.as_bytes(),
-        a.state.as_bytes(),
-    );
+    all.attempt(&SignedAttempt {
+        account_id: a.order.account_id.as_bytes(),
+        order_id: a.order.order_id.as_bytes(),
+        attempt_no: a.order.attempts.into(),
+        channel: a.channel.as_bytes(),
+        state: a.state.as_bytes(),
+    });
 }
 
 fn add_balance(all: &mut TransactionEffects, b: &Balance) -> anyhow::Result<()> {
-    let amounts = [
-        units(b.total())?,
-        units(b.available)?,
-        units(b.reserved)?,
-        units(b.intermediate)?,
-        units(b.intermediate_reserved)?,
-    ];
-    all.balance(
-        b.account_id.as_bytes(),
-        b.currency.code().as_bytes(),
-        &amounts,
-        b.version.into(),
-    );
+    all.balance(&SignedBalance {
+        account_id: b.account_id.as_bytes(),
+        currency: b.currency.code().as_bytes(),
+        balance: units(b.total())?,
+        available: units(b.available)?,
+        reserved: units(b.reserved)?,
+        intermediate: units(b.intermediate)?,
+        intermediate_reserved: units(b.intermediate_reserved)?,
+        version: b.version.into(),
+    });
     Ok(())
 }
 
 fn add_capture(all: &mut TransactionEffects, c: &CapturedPayment) -> anyhow::Result<()> {
-    let amounts = [units(c.captured)?, units(c.refunded)?, units(c.settled)?];
-    let (payment, currency) = (c.payment_no.as_bytes(), c.currency.code().as_bytes());
-    all.capture(
-        c.account_id.as_bytes(),
-        payment,
-        currency,
-        &amounts,
-        c.version.into(),
-        c.payer.as_deref().unwrap_or_default().as_bytes(),
-    );
+    all.capture(&SignedCapture {
+        account_id: c.account_id.as_bytes(),
+        payment_no: c.payment_no.as_bytes(),
+        currency: c.currency.code().as_bytes(),
+        captured: units(c.captured)?,
+        refunded: units(c.refunded)?,
+        settled: units(c.settled)?,
+        version: c.version.into(),
+        payer: c.payer.as_deref().unwrap_or_default().as_bytes(),
+    });
     Ok(())
 }
 
 fn add_entries(all: &mut TransactionEffects, p: &Posting) -> anyhow::Result<()> {
     for (line, (side, book)) in p.lines().into_iter().enumerate() {
-        all.entry(
-            p.account_id.as_bytes(),
-            p.posting_id.as_bytes(),
-            line as i128,
-            book.as_bytes(),
-            side.as_str().as_bytes(),
-            units(p.amount)?,
-            p.currency.code().as_bytes(),
-        );
+        all.entry(&SignedEntry {
+            account_id: p.account_id.as_bytes(),
+            posting_id: p.posting_id.as_bytes(),
+            line: line as i128,
+            book: book.as_bytes(),
+            side: side.as_str().as_bytes(),
+            amount: units(p.amount)?,
+            currency: p.currency.code().as_bytes(),
+        });
     }
     Ok(())
 }

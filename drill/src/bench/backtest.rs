@@ -59,11 +59,11 @@ pub async fn measure(
         stage.drain(0, DRAIN_TIMEOUT).await? == 0,
         "orders have not ended"
     );
-    let key = stage.key.clone();
+    let keys = stage.verifier.clone();
     let mut sidecar = stage.sidecar.take().context("no sidecar")?;
     sidecar.terminate(Duration::from_secs(15)).await?;
     stage.down().await?;
-    let set = Arc::new(RuleSet::load(&rules, key)?);
+    let set = Arc::new(RuleSet::load(&rules, keys)?);
     let drawn = progress.clone();
     let figures = tokio::task::spawn_blocking(move || timed(&recording, &set, &drawn)).await??;
     progress.done(&format!(

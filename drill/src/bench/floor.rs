@@ -6,8 +6,8 @@ use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::money::Currency;
 use sluice_contract::order::OrderKind;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::{Conn, Pool};
 use sluice_core::accept::decide::decide;
 use sluice_core::accept::transaction::unit_of_work;
@@ -29,7 +29,7 @@ const CONNECTION_COUNT: u64 = 4;
 pub struct FloorBooks {
     pub url: String,
     pub schemas: Schemas,
-    pub key: Secret,
+    pub key: TransactionSigner,
     pub accounts: u64,
 }
 

@@ -158,7 +158,7 @@ async fn drain(stage: &DrillStage, rows: u64) -> anyhow::Result<u64> {
     let mut relay = OutboxRelay {
         pool: pool.clone(),
         schemas: stage.schemas.clone(),
-        key: stage.key.clone(),
+        key: stage.signer.clone(),
         owner: "bench".into(),
         producer: Some(producer(&KafkaConnection::open(&stage.brokers))?),
         certificates: None,

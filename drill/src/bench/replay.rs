@@ -141,7 +141,7 @@ pub(super) async fn accept_floor(
     let books = FloorBooks {
         url: stage.url.clone(),
         schemas: stage.schemas.clone(),
-        key: stage.key.clone(),
+        key: stage.signer.clone(),
         accounts: ACCOUNT_COUNT,
     };
     let currency = "CNY".parse()?;

@@ -233,7 +233,7 @@ async fn side(url: &str, name: &str, fill: HistoryFill) -> anyhow::Result<(Claim
     let books = FloorBooks {
         url: url.to_owned(),
         schemas: schemas.clone(),
-        key: key.clone(),
+        key: key.clone().into(),
         accounts: ACCOUNT_COUNT,
     };
     let currency = "CNY".parse()?;
@@ -369,7 +369,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
     Ok(Dispatcher {
         config: config::DispatchConfig::default(),
         schemas: schemas.clone(),
-        key: key.clone(),
+        key: key.clone().into(),
         seals,
         together: true,
         fence: FenceClient::start(&parts, &fence, "bench", schemas, (None, key.clone()))?,
@@ -380,7 +380,7 @@ fn dispatcher(url: &str, schemas: &Schemas, key: &Secret) -> anyhow::Result<Disp
             &ready,
             None,
         )?]),
-        suspects: IsolationQueue::new(OrderQuarantine::new(&pool, schemas, key)),
+        suspects: IsolationQueue::new(OrderQuarantine::new(&pool, schemas, &key.clone().into())),
         day_zone: "UTC".into(),
         pool,
         outcomes,

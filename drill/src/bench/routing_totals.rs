@@ -46,7 +46,12 @@ pub(super) async fn take(
             .iter()
             .try_for_each(|keys| totals.take(keys, Decimal::ONE))?;
         let mut sql = String::new();
-        push_totals(&mut sql, &totals.touched(), seals.provenance(), now_us());
+        push_totals(
+            &mut sql,
+            &totals.touched(),
+            seals.signer().mac_key(),
+            now_us(),
+        );
         sql.push_str("COMMIT");
         conn.query_drop(sql).await?;
     }

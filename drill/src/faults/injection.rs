@@ -157,7 +157,8 @@ pub async fn make(stage: &DrillStage, kind: FaultKind) -> anyhow::Result<Injecte
             let order = honest(stage, &ask(&account, "paid", "66.00")).await?;
             stage.wait_for_status(&order, "success").await?;
             let due = Some(now_us());
-            signed::set_state(&mut conn, &stage.schemas, &stage.key, &order, "init", due).await?;
+            let (schemas, signer) = (&stage.schemas, &stage.signer);
+            signed::set_state(&mut conn, schemas, signer, &order, "init", due).await?;
             (Instant::now(), vec![(order, 1)])
         }
         FaultKind::ManualFix => {
@@ -266,7 +267,8 @@ pub async fn clean_up(stage: &DrillStage, made: &InjectedFault) -> anyhow::Resul
         }
         FaultKind::InternalLogic => {
             until_refused(&mut conn, stage, &made.account, bad).await?;
-            signed::set_state(&mut conn, &stage.schemas, &stage.key, bad, "success", None).await?;
+            let (schemas, signer) = (&stage.schemas, &stage.signer);
+            signed::set_state(&mut conn, schemas, signer, bad, "success", None).await?;
             "order set right again, signed"
         }
         FaultKind::ManualFix => {
@@ -275,7 +277,7 @@ pub async fn clean_up(stage: &DrillStage, made: &InjectedFault) -> anyhow::Resul
             signed::adjust(
                 &mut conn,
                 &stage.schemas,
-                Some(&stage.key),
+                Some(&stage.signer),
                 &made.account,
                 back,
                 "by-hand-reversed",

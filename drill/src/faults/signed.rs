@@ -8,9 +8,11 @@ use rust_decimal::Decimal;
 use sluice_contract::clock::now_us;
 use sluice_contract::ids::new_tx_id;
 use sluice_contract::money::column_units;
-use sluice_contract::provenance::{OrderTextFields, TransactionEffects};
+use sluice_contract::provenance::{
+    OrderSealKey, SealedEntry, SignedBalance, SignedEntry, SignedOrder, TransactionEffects,
+    TransactionSigner,
+};
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 
 fn units(amount: Decimal) -> anyhow::Result<i128> {
     column_units(amount).with_context(|| format!("{amount} has too many decimals"))
@@ -20,18 +22,21 @@ fn units(amount: Decimal) -> anyhow::Result<i128> {
 async fn sign(
     conn: &mut Conn,
     schemas: &Schemas,
-    key: &Secret,
+    signer: &TransactionSigner,
     account: &str,
     effects: &TransactionEffects,
 ) -> anyhow::Result<()> {
     let tx_id = new_tx_id();
-    let signature = effects.sign(key, &tx_id, "[]");
+    let signed = signer.sign(effects, &tx_id, "[]");
     let sql = format!(
-        "INSERT INTO {}.outbox (account_id,tx_id,signature,events,created_us) VALUES (?,?,?,'[]',?)",
+        "INSERT INTO {}.outbox (account_id,tx_id,signature,proof,events,created_us) VALUES (?,?,?,?,'[]',?)",
         schemas.orders
     );
     Ok(conn
-        .exec_drop(sql, (account, tx_id, signature, now_us()))
+        .exec_drop(
+            sql,
+            (account, tx_id, signed.signature, signed.proof, now_us()),
+        )
         .await?)
 }
 
@@ -39,7 +44,7 @@ async fn sign(
 pub async fn set_state(
     conn: &mut Conn,
     schemas: &Schemas,
-    key: &Secret,
+    signer: &TransactionSigner,
     order_id: &str,
     state: &str,
     due_us: Option<i64>,
@@ -70,32 +75,29 @@ pub async fn set_state(
     )
     .await?;
     let mut effects = TransactionEffects::new();
-    let words = OrderTextFields {
+    effects.order(&SignedOrder {
+        account_id: account.as_bytes(),
+        order_id: order_id.as_bytes(),
         kind: kind.as_bytes(),
         state: state.as_bytes(),
-        to: to.as_bytes(),
+        to_account: to.as_bytes(),
+        amount: units(amount)?,
         currency: currency.as_bytes(),
         channel: channel.as_deref().unwrap_or_default().as_bytes(),
         serial_no: serial_no.as_bytes(),
         trade_time: trade_time.as_deref().unwrap_or_default().as_bytes(),
-    };
-    effects.order(
-        account.as_bytes(),
-        order_id.as_bytes(),
-        &words,
-        units(amount)?,
-        i128::from(version) + 1,
-    );
-    sign(conn, schemas, key, &account, &effects).await?;
+        version: i128::from(version) + 1,
+    });
+    sign(conn, schemas, signer, &account, &effects).await?;
     Ok(conn.query_drop("COMMIT").await?)
 }
 
 /// Moves `amount` (negative: out) between an account's available money and a
-/// clearing book, in balanced books. Signed only if a key is given.
+/// clearing book, in balanced books. Signed only if a signer is given.
 pub async fn adjust(
     conn: &mut Conn,
     schemas: &Schemas,
-    key: Option<&Secret>,
+    signer: Option<&TransactionSigner>,
     account: &str,
     amount: Decimal,
     posting: &str,
@@ -121,35 +123,31 @@ pub async fn adjust(
     )
     .await?;
     let mut effects = TransactionEffects::new();
-    let amounts = [
-        balance + amount,
-        available + amount,
-        reserved,
-        intermediate,
-        held,
-    ];
-    let [balance, available, reserved, intermediate, held] = amounts.map(units);
-    let amounts = [balance?, available?, reserved?, intermediate?, held?];
-    effects.balance(
-        account.as_bytes(),
-        b"CNY",
-        &amounts,
-        i128::from(version) + 1,
-    );
-    insert_entries(conn, schemas, account, amount, posting, &mut effects).await?;
-    if let Some(key) = key {
-        sign(conn, schemas, key, account, &effects).await?;
+    effects.balance(&SignedBalance {
+        account_id: account.as_bytes(),
+        currency: b"CNY",
+        balance: units(balance + amount)?,
+        available: units(available + amount)?,
+        reserved: units(reserved)?,
+        intermediate: units(intermediate)?,
+        intermediate_reserved: units(held)?,
+        version: i128::from(version) + 1,
+    });
+    let seals = signer.map(|signer| OrderSealKey::derive(signer.mac_key()));
+    let booking = (account, amount, posting);
+    insert_entries(conn, schemas, booking, seals.as_ref(), &mut effects).await?;
+    if let Some(signer) = signer {
+        sign(conn, schemas, signer, account, &effects).await?;
     }
     Ok(conn.query_drop("COMMIT").await?)
 }
 
-/// Writes both entries of a posting, and adds them to what is signed.
+/// Writes both entries of a posting (account, amount, id), and adds them to what is signed.
 async fn insert_entries(
     conn: &mut Conn,
     schemas: &Schemas,
-    account: &str,
-    amount: Decimal,
-    posting: &str,
+    (account, amount, posting): (&str, Decimal, &str),
+    seals: Option<&OrderSealKey>,
     effects: &mut TransactionEffects,
 ) -> anyhow::Result<()> {
     let (debit, credit) = if amount > Decimal::ZERO {
@@ -157,25 +155,40 @@ async fn insert_entries(
     } else {
         ("available", "clearing.manual")
     };
+    let (units, created_us) = (units(amount.abs())?, now_us());
     for (line, side, book) in [(0, "D", debit), (1, "C", credit)] {
+        let sealed = SealedEntry {
+            account,
+            posting,
+            line,
+            kind: "adjust",
+            book,
+            side,
+            units,
+            currency: "CNY",
+            reference: posting,
+            created_us,
+            client: "",
+        };
+        let mac = seals.map(|seals| seals.entry(&sealed)).unwrap_or_default();
         conn.exec_drop(
             format!(
-                "INSERT INTO {}.entry (account_id,posting_id,line,kind,book,side,amount,currency,ref,created_us) \
-                 VALUES (?,?,?,'adjust',?,?,?,'CNY',?,?)",
+                "INSERT INTO {}.entry (account_id,posting_id,line,kind,book,side,amount,currency,ref,created_us,mac) \
+                 VALUES (?,?,?,'adjust',?,?,?,'CNY',?,?,?)",
                 schemas.ledger
             ),
-            (account, posting, line, book, side, amount.abs(), posting, now_us()),
+            (account, posting, line, book, side, amount.abs(), posting, created_us, mac),
         )
         .await?;
-        effects.entry(
-            account.as_bytes(),
-            posting.as_bytes(),
-            line,
-            book.as_bytes(),
-            side.as_bytes(),
-            units(amount.abs())?,
-            b"CNY",
-        );
+        effects.entry(&SignedEntry {
+            account_id: account.as_bytes(),
+            posting_id: posting.as_bytes(),
+            line: line.into(),
+            book: book.as_bytes(),
+            side: side.as_bytes(),
+            amount: units,
+            currency: b"CNY",
+        });
     }
     Ok(())
 }

@@ -186,6 +186,12 @@ impl StageClient {
         self.act("guard/seal", body).await
     }
 
+    /// A person says that from now on each ledger entry has a seal.
+    pub async fn seal_entries(&self, by: &str, reason: &str) -> anyhow::Result<()> {
+        let body = json!({ "by": by, "reason": reason, "entries": true });
+        self.act("guard/seal", body).await
+    }
+
     /// A person opens one.
     pub async fn trip(&self, breaker: &str, by: &str, reason: &str) -> anyhow::Result<()> {
         let body = json!({ "by": by, "reason": reason });

@@ -25,6 +25,7 @@ use crate::load::request::LoadTarget;
 use crate::setup::{ChildProcess, EmbeddedKafka, MariadbServer};
 use crate::stage::client::StageClient;
 use mysql_async::Pool;
+use sluice_contract::provenance::{TransactionSigner, TransactionVerifier};
 use sluice_contract::schema::Schemas;
 use sluice_contract::settings::Secret;
 use std::path::{Path, PathBuf};
@@ -45,8 +46,12 @@ pub struct DrillStage {
     /// The databases, for the programs.
     pub urls: ProgramUrls,
     pub brokers: String,
-    /// The core's provenance key: faults and repairs sign with it.
+    /// The core's provenance key: the MACs of rows are made with it.
     pub key: Secret,
+    /// Everything that the core signs with: faults and repairs do too.
+    pub signer: TransactionSigner,
+    /// Everything that the sidecar verifies transactions with.
+    pub verifier: TransactionVerifier,
     pub token: Secret,
     pub ports: StagePorts,
     pub pool: Pool,

@@ -86,6 +86,8 @@ impl DrillStage {
         on_step("channel simulators");
         let stop = CancellationToken::new();
         let sims = start_simulators(&options, &ports, &secrets_dir, &stop).await?;
+        let key = Secret::load("provenance_key", Some(&secrets_dir))?;
+        let (signer, verifier) = secrets::transaction_keys(&secrets_dir, &key)?;
         let token = Secret::load("sidecar_token", Some(&secrets_dir))?;
         let client = StageClient::new(&ports.url(ports.core), &ports.url(ports.sidecar), &token)?
             .with_callbacks(&ports.url(ports.callbacks));
@@ -93,7 +95,9 @@ impl DrillStage {
             dir: dir.to_owned(),
             pool: sql::pool(&url, 16)?,
             split_books,
-            key: Secret::load("provenance_key", Some(&secrets_dir))?,
+            signer,
+            verifier,
+            key,
             events: EventProducer::new(&brokers)?,
             core: None,
             sidecar: None,

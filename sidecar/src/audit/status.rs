@@ -40,6 +40,12 @@ pub struct AuditStatus {
     pub last: Option<AuditRun>,
     /// Why the newest run did not complete.
     pub failed: Option<String>,
+    /// Time from which on each ledger entry must have a seal, in µs; none: none need have one.
+    pub entries_from_us: Option<i64>,
+    /// Keys of entries' seals that this sidecar does not have.
+    pub unknown_seal_keys: Vec<String>,
+    /// Why a subject is not looked at.
+    pub left_out: Option<&'static str>,
     /// A run was asked for and has not begun.
     pub asked: bool,
     /// A run waits until the stream has caught up.

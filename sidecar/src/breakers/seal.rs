@@ -13,7 +13,9 @@ use mysql_async::{Conn, Transaction, TxOpts};
 use sluice_contract::breaker::{is_sealed, seal};
 use sluice_contract::clock::now_us;
 use sluice_contract::keys::SigningKeys;
+use sluice_contract::provenance::TransactionVerifier;
 use sluice_contract::schema::Schemas;
+use sluice_contract::settings::Secret;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -58,6 +60,13 @@ impl BreakerSeal {
             keys,
             version: Arc::default(),
         }
+    }
+
+    /// Verifies cores' transactions with `keys`, and seals of entries also with retired ones.
+    #[must_use]
+    pub fn verifying(mut self, keys: TransactionVerifier, retired: &[Secret]) -> Self {
+        self.rows = self.rows.verifying(keys).with_retired(retired);
+        self
     }
 
     /// Signatures of the guard's other rows, by the same keys.

@@ -22,6 +22,11 @@ impl SidecarConfig {
         self.listen_address()?;
         self.schemas()?;
         self.vault.as_ref().map_or(Ok(()), VaultSettings::check)?;
+        if self.require_transaction_pairs && self.accept_transaction_macs {
+            bail!(
+                "require_transaction_pairs and accept_transaction_macs contradict each other: take the second out once all cores have a pair"
+            );
+        }
         self.check_mysql()?;
         self.check_intervals()?;
         if !is_plain(&self.instance, MAX_ID_BYTES) {

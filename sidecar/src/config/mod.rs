@@ -1,11 +1,13 @@
 //! Settings: a TOML file, two environment variables over it, secrets by themselves.
 
+mod backtest_keys;
 mod check;
 mod defaults;
 mod secrets;
 #[cfg(test)]
 mod tests;
 
+pub use crate::config::backtest_keys::BacktestKeys;
 pub use crate::config::secrets::SidecarSecrets;
 
 use crate::audit::settings::{AuditSettings as Snapshot, LostPositionPolicy};
@@ -53,6 +55,18 @@ pub struct SidecarConfig {
     pub suppress: SuppressSettings,
     /// Holds `provenance_key` and `sidecar_token` unless they are in the environment.
     pub secrets_dir: Option<PathBuf>,
+    /// Names of the secrets that were `provenance_key` before: ledger entries that were sealed
+    /// with them hold.
+    #[serde(default)]
+    pub provenance_keys_retired: Vec<String>,
+    /// Believes transactions with a MAC as well, while cores without a key pair still run.
+    /// Without any public key nothing else can be believed.
+    #[serde(default)]
+    pub accept_transaction_macs: bool,
+    /// Refuses to start without a public key, or with MACs accepted beside them: pairs are in
+    /// force, and a file that is gone must not bring back what the sidecar's own key can sign.
+    #[serde(default)]
+    pub require_transaction_pairs: bool,
     /// Source of the secrets that are neither in the environment nor in `secrets_dir`.
     pub vault: Option<VaultSettings>,
     /// Checkpoint and heartbeat interval.

@@ -4,13 +4,19 @@ use crate::config::SidecarConfig;
 use sluice_contract::event::{EventVerifier, PRODUCER_SECRET};
 use sluice_contract::kafka::PASSWORD_SECRET;
 use sluice_contract::keys::SigningKeys;
+use sluice_contract::provenance::TransactionVerifier;
 use sluice_contract::settings::{Secret, refuse_equal_secrets};
+use sluice_contract::transaction_key::{PUBLIC_KEYS_SECRET, TransactionPublicKey};
 
 /// Secrets of the fence and of the rules.
 #[derive(Debug, Clone)]
 pub struct SidecarSecrets {
     /// Two while one replaces the other: cores sign with either.
     pub provenance_key: SigningKeys,
+    /// Keys of before: ledger entries that they sealed hold.
+    pub provenance_retired: Vec<Secret>,
+    /// Verify what cores sign.
+    pub transaction_keys: TransactionVerifier,
     pub sidecar_token: Secret,
     pub read_token: Option<Secret>,
 }
@@ -34,13 +40,42 @@ impl SidecarConfig {
     /// One is missing or can't be read.
     pub fn secrets(&self) -> anyhow::Result<SidecarSecrets> {
         let dir = self.secrets_dir.as_deref();
+        let provenance_key = SigningKeys::load("provenance_key", dir)?;
         let secrets = SidecarSecrets {
-            provenance_key: SigningKeys::load("provenance_key", dir)?,
+            transaction_keys: self.transaction_keys(|| Ok(provenance_key.clone()))?,
+            provenance_key,
+            provenance_retired: self
+                .provenance_keys_retired
+                .iter()
+                .map(|name| Secret::load(name, dir))
+                .collect::<Result<_, _>>()?,
             sidecar_token: Secret::load("sidecar_token", dir)?,
             read_token: Secret::load_optional("sidecar_read_token", dir)?,
         };
         self.check_owners(&secrets, Vec::new())?;
         Ok(secrets)
+    }
+
+    /// Loads the public keys that verify transactions. `macs` gives the keys of MACs, if
+    /// transactions may still have those: there is no public key, or the settings say so.
+    ///
+    /// # Errors
+    /// A file can't be read, or holds no key.
+    pub fn transaction_keys(
+        &self,
+        macs: impl FnOnce() -> anyhow::Result<SigningKeys>,
+    ) -> anyhow::Result<TransactionVerifier> {
+        let public = TransactionPublicKey::load_all(self.secrets_dir.as_deref())?;
+        anyhow::ensure!(
+            !(self.require_transaction_pairs && public.is_empty()),
+            "require_transaction_pairs is on, and there is no public key: put the lines that `sluice keys public` prints \
+             into the secret {PUBLIC_KEYS_SECRET}"
+        );
+        let accepts_macs = self.accept_transaction_macs || public.is_empty();
+        Ok(TransactionVerifier::new(
+            public,
+            accepts_macs.then(macs).transpose()?,
+        ))
     }
 
     /// Refuses two secrets that are the same: a machine would be a person, or a person two.
@@ -54,7 +89,10 @@ impl SidecarConfig {
     ) -> anyhow::Result<()> {
         let named = |name: &str, secret: &Secret| (name.to_owned(), secret.clone());
         let keys = secrets.provenance_key.all();
-        let mut all: Vec<_> = keys.map(|key| named("provenance_key", key)).collect();
+        let mut all: Vec<_> = keys
+            .chain(&secrets.provenance_retired)
+            .map(|key| named("provenance_key", key))
+            .collect();
         all.push(named("sidecar_token", &secrets.sidecar_token));
         let read_token = secrets.read_token.iter();
         all.extend(read_token.map(|token| named("sidecar_read_token", token)));
@@ -71,6 +109,7 @@ impl SidecarConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sluice_contract::transaction_key::TransactionKeyPair;
 
     /// Names in the refusal of these secrets; empty if they are let pass.
     fn refused(read_token: Option<&str>, people: &[(&str, &str)]) -> String {
@@ -78,6 +117,8 @@ mod tests {
         let config: SidecarConfig = toml::from_str(text).unwrap();
         let secrets = SidecarSecrets {
             provenance_key: SigningKeys::new(Secret::new("a-key-of-sixteen"), None),
+            provenance_retired: Vec::new(),
+            transaction_keys: TransactionVerifier::new(Vec::new(), None),
             sidecar_token: Secret::new("a-token-of-cores"),
             read_token: read_token.map(Secret::new),
         };
@@ -125,5 +166,27 @@ mod tests {
             assert!(text.contains(named), "{named}: {text}");
             assert!(!text.contains("a-token-of-cores"), "{text}");
         }
+    }
+
+    #[test]
+    fn pairs_in_force_need_a_public_key_and_no_mac() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let text = "rules_dir = 'rules'\n[mysql]\nurl = 'mysql://root@127.0.0.1:3306'\n";
+        let mut config: SidecarConfig = toml::from_str(text)?;
+        config.secrets_dir = Some(dir.path().to_owned());
+        let macs = || Ok(SigningKeys::new(Secret::new("a-key-of-sixteen"), None));
+        assert_eq!(config.transaction_keys(macs)?.accepted(), "macs");
+        config.require_transaction_pairs = true;
+        let refused = config.transaction_keys(macs).err().map(|e| e.to_string());
+        let refused = refused.unwrap_or_default();
+        assert!(refused.contains(PUBLIC_KEYS_SECRET), "{refused}");
+        let pair = TransactionKeyPair::new(&Secret::new(&"1".repeat(64)))?;
+        std::fs::write(dir.path().join(PUBLIC_KEYS_SECRET), pair.public().line())?;
+        assert_eq!(config.transaction_keys(macs)?.accepted(), "pairs");
+        config.accept_transaction_macs = true;
+        assert!(config.check().is_err(), "both at once");
+        config.require_transaction_pairs = false;
+        assert_eq!(config.transaction_keys(macs)?.accepted(), "pairs or macs");
+        config.check()
     }
 }

@@ -2,6 +2,7 @@
 //! start, or by a person after an upgrade, and never by itself later: rows of programs of
 //! before the signature must not trip anything while those are replaced one by one.
 
+use crate::guard_rows::entries_mark::author;
 use crate::guard_rows::{GuardRows, mark_repo};
 use mysql_async::{Conn, Transaction};
 use sluice_contract::clock::{now_us, trade_time};
@@ -12,6 +13,18 @@ use sluice_contract::schema::Schemas;
 pub const MARK_NAME: &str = "rows";
 /// Author of a mark that no person set.
 const FIRST_START: &str = "the first start";
+const HOST_COPY: &str = "this host's copy";
+
+/// A person who seals, and what they say of ledger entries.
+#[derive(Debug, Clone, Copy)]
+pub struct MarkSealing<'a> {
+    /// Of the first server's binlog.
+    pub position: &'a str,
+    pub by: &'a str,
+    /// From a minute from now on each entry must have a seal, unless each must already: no core
+    /// of before the seals runs, and none will.
+    pub arms_entries: bool,
+}
 
 /// Whether the mark that stands in the table is genuine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +50,9 @@ pub struct GuardMark {
 
 impl GuardMark {
     /// Fields of its row as they are signed.
-    pub(super) fn fields(&self) -> [EffectField<'_>; 6] {
+    pub(super) fn fields<'a>(&'a self, name: &'a str) -> [EffectField<'a>; 6] {
         [
-            Text(MARK_NAME.as_bytes()),
+            Text(name.as_bytes()),
             Int(self.version.into()),
             Text(self.position.as_bytes()),
             Text(self.unsigned_month.as_bytes()),
@@ -50,9 +63,25 @@ impl GuardMark {
 }
 
 impl GuardRows {
-    /// Reads the mark, and sets it if this is the very first start: no sidecar has led here,
-    /// so that no program of before the signature has written a row. `position` is where
-    /// the first server's binlog stands.
+    /// Whether `begin` would set the mark: there is none, and no sidecar has led here, so that
+    /// no program of before the signature has written a row.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn is_first_start(
+        &self,
+        conn: &mut Conn,
+        schemas: &Schemas,
+    ) -> mysql_async::Result<bool> {
+        let stored = self.refresh(conn, schemas).await?;
+        Ok(stored == StoredMark::Missing
+            && !self.is_sealed()
+            && !mark_repo::has_history(conn, schemas).await?)
+    }
+
+    /// Reads the mark, and sets it if this is the very first start. `position` is where the
+    /// first server's binlog stands; `entries_from_us` the time from which on each entry must
+    /// have a seal, if it is known that each will.
     ///
     /// # Errors
     /// The database's.
@@ -61,23 +90,20 @@ impl GuardRows {
         conn: &mut Conn,
         schemas: &Schemas,
         position: &str,
+        entries_from_us: Option<i64>,
     ) -> mysql_async::Result<StoredMark> {
-        let stored = self.refresh(conn, schemas).await?;
-        if stored != StoredMark::Missing
-            || self.is_sealed()
-            || mark_repo::has_history(conn, schemas).await?
-        {
-            return Ok(stored);
+        if !self.is_first_start(conn, schemas).await? {
+            return self.refresh(conn, schemas).await;
         }
         let mark = GuardMark {
             version: 1,
             position: position.to_owned(),
             unsigned_month: String::new(),
-            sealed_by: FIRST_START.to_owned(),
+            sealed_by: author(FIRST_START, entries_from_us),
             sealed_us: now_us(),
         };
-        let mac = self.mac("guard_seal", &mark.fields());
-        mark_repo::insert_first(conn, schemas, &mark, &mac).await?;
+        let mac = self.mac("guard_seal", &mark.fields(MARK_NAME));
+        mark_repo::insert_first(conn, schemas, (&mark, &mac)).await?;
         self.refresh(conn, schemas).await
     }
 
@@ -94,22 +120,23 @@ impl GuardRows {
         let Some((mark, mac)) = mark_repo::read(conn, schemas).await? else {
             return Ok(StoredMark::Missing);
         };
-        if self.is_signed("guard_seal", &mark.fields(), Some(&mac)) {
+        if self.is_signed("guard_seal", &mark.fields(MARK_NAME), Some(&mac)) {
             self.learn(mark);
             return Ok(StoredMark::Genuine);
         }
         tracing::error!("the mark of signed rows is not signed itself: every row must be signed");
-        self.learn_copy(0, String::new());
+        let known = self.entries_from_us();
+        self.learn_copy(0, String::new(), known.or(mark.entries_from_us()));
         Ok(StoredMark::Foreign)
     }
 
     /// Learns a mark from this host's copy: the row is gone, or another.
-    pub fn learn_copy(&self, version: i64, position: String) {
+    pub fn learn_copy(&self, version: i64, position: String, entries_from_us: Option<i64>) {
         self.learn(GuardMark {
             version,
             position,
             unsigned_month: String::new(),
-            sealed_by: String::new(),
+            sealed_by: author(HOST_COPY, entries_from_us),
             sealed_us: 0,
         });
     }
@@ -123,22 +150,23 @@ impl GuardRows {
         &self,
         tx: &mut Transaction<'_>,
         schemas: &Schemas,
-        position: &str,
-        by: &str,
+        sealing: MarkSealing<'_>,
         at_us: i64,
     ) -> anyhow::Result<GuardMark> {
         let stored = mark_repo::lock(tx, schemas).await?.unwrap_or(0);
         let known = self.mark().map_or(0, |mark| mark.version);
         let month: String = trade_time(at_us, "UTC")?.chars().take(6).collect();
+        let arming = (sealing.arms_entries, at_us);
+        let entries_from_us = self.entries_to_seal(tx, schemas, arming).await?;
         let mark = GuardMark {
             version: stored.max(known).saturating_add(1),
-            position: position.to_owned(),
+            position: sealing.position.to_owned(),
             unsigned_month: month,
-            sealed_by: by.to_owned(),
+            sealed_by: author(sealing.by, entries_from_us),
             sealed_us: at_us,
         };
-        let mac = self.mac("guard_seal", &mark.fields());
-        mark_repo::write(tx, schemas, &mark, &mac).await?;
+        let mac = self.mac("guard_seal", &mark.fields(MARK_NAME));
+        mark_repo::write(tx, schemas, (&mark, &mac)).await?;
         Ok(mark)
     }
 

@@ -58,6 +58,7 @@ pub(super) async fn has_history(
 
 fn values(mark: &GuardMark, mac: &str) -> Params {
     params! {
+        "name" => MARK_NAME,
         "version" => mark.version,
         "position" => &mark.position,
         "month" => &mark.unsigned_month,
@@ -71,12 +72,11 @@ fn values(mark: &GuardMark, mac: &str) -> Params {
 pub(super) async fn insert_first(
     conn: &mut impl Queryable,
     schemas: &Schemas,
-    mark: &GuardMark,
-    mac: &str,
+    (mark, mac): (&GuardMark, &str),
 ) -> mysql_async::Result<()> {
     let sql = format!(
         "INSERT IGNORE INTO {}.guard_seal (name, version, position, unsigned_month, sealed_by, sealed_us, mac) \
-         VALUES ('{MARK_NAME}', :version, :position, :month, :by, :at_us, :mac)",
+         VALUES (:name, :version, :position, :month, :by, :at_us, :mac)",
         schemas.guard
     );
     conn.exec_drop(sql, values(mark, mac)).await
@@ -86,12 +86,11 @@ pub(super) async fn insert_first(
 pub(super) async fn write(
     conn: &mut impl Queryable,
     schemas: &Schemas,
-    mark: &GuardMark,
-    mac: &str,
+    (mark, mac): (&GuardMark, &str),
 ) -> mysql_async::Result<()> {
     let sql = format!(
         "INSERT INTO {}.guard_seal (name, version, position, unsigned_month, sealed_by, sealed_us, mac) \
-         VALUES ('{MARK_NAME}', :version, :position, :month, :by, :at_us, :mac) \
+         VALUES (:name, :version, :position, :month, :by, :at_us, :mac) \
          ON DUPLICATE KEY UPDATE version = VALUES(version), position = VALUES(position), \
          unsigned_month = VALUES(unsigned_month), sealed_by = VALUES(sealed_by), sealed_us = VALUES(sealed_us), \
          mac = VALUES(mac)",

@@ -16,6 +16,8 @@ pub struct StatusReport {
     /// `starting`, `standby`, `active` or `shutting down`.
     pub role: &'static str,
     pub epoch: i64,
+    /// Signatures of transactions that are believed: `pairs`, `macs`, or `pairs or macs`.
+    pub transactions_by: &'static str,
     pub binlog: String,
     /// Positions up to which each binlog is evaluated, by its name in the checkpoint.
     pub positions: BTreeMap<String, String>,

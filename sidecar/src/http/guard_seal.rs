@@ -1,5 +1,6 @@
 //! The seal of the guard's rows over HTTP: a person vouches for them as they are.
 
+use crate::guard_rows::mark::MarkSealing;
 use crate::health::Health;
 use crate::http::answers::{answer, failed, parse, refuse, unwrap_response};
 use crate::http::state::OperatorAuth;
@@ -26,6 +27,9 @@ struct GuardSealBody {
     #[serde(default)]
     by: String,
     reason: String,
+    /// From now on each ledger entry must have a seal.
+    #[serde(default)]
+    entries: bool,
 }
 
 /// Signs the guard's rows as they are; from then on each must be signed.
@@ -59,8 +63,13 @@ pub(super) async fn seal(
         }
         let done = async {
             let mut conn = db.conn().await?;
-            let why = (by.as_str(), reason.as_str());
-            acceptance::accept(&mut conn, &db, why, &status.binlog, now_us()).await
+            let sealing = MarkSealing {
+                position: &status.binlog,
+                by: &by,
+                arms_entries: why.entries,
+            };
+            let version = acceptance::accept(&mut conn, &db, &reason, sealing, now_us()).await?;
+            anyhow::Ok(version)
         };
         Ok(match done.await {
             Ok(version) => {
@@ -70,7 +79,8 @@ pub(super) async fn seal(
                     version,
                     "the guard's rows are sealed as they are"
                 );
-                answer(json!({ "sealed": version }))
+                let entries_from_us = db.seal.rows().entries_from_us();
+                answer(json!({ "sealed": version, "entriesFromUs": entries_from_us }))
             }
             Err(error) => failed(&error),
         })

@@ -18,6 +18,8 @@ const FILE_NAME: &str = "checkpoint.json";
 /// Stands where a source's name would: the mark of signed rows, its version in the place of
 /// `replay_from`. So the one MAC covers it too.
 const MARK_SOURCE: &str = "guard_seal";
+/// Likewise the time from which on each ledger entry must have a seal.
+const ENTRIES_SOURCE: &str = "guard_seal/entries";
 
 /// The copy's file; without a folder nothing is kept. Clones share it.
 #[derive(Clone)]
@@ -72,6 +74,11 @@ impl LocalCheckpoint {
                 replay_from: row.replay_from.clone(),
             })
             .chain(mark)
+            .chain(self.rows.entries_from_us().map(|from_us| CopiedPosition {
+                source: ENTRIES_SOURCE.to_owned(),
+                position: from_us.to_string(),
+                replay_from: String::new(),
+            }))
             .collect();
         let mac = copy_mac(self.rows.keys().current(), epoch, &texts(&sources));
         let file = CopyFile {
@@ -97,11 +104,13 @@ impl LocalCheckpoint {
         written.context("it takes more than a second")??
     }
 
-    /// Reads the mark of signed rows as it was known at the last checkpoint: version and
-    /// position.
-    pub fn read_mark(&self) -> Option<(i64, String)> {
+    /// Reads the mark of signed rows as it was known at the last checkpoint: version, position,
+    /// and the time from which on each ledger entry must have a seal.
+    pub fn read_mark(&self) -> Option<(i64, String, Option<i64>)> {
         let copy = self.read(MARK_SOURCE)?;
-        Some((copy.replay_from.parse().ok()?, copy.position))
+        let entries = self.read(ENTRIES_SOURCE);
+        let from_us = entries.and_then(|copy| copy.position.parse().ok());
+        Some((copy.replay_from.parse().ok()?, copy.position, from_us))
     }
 
     /// Reads this host's copy of a source's position. One that is not genuine is told, and
@@ -180,9 +189,14 @@ mod tests {
         assert_eq!(kept.read("kafka"), Some(last[1].clone()));
         assert_eq!(kept.read("changes"), None);
         assert_eq!(kept.read_mark(), None);
-        rows.learn_copy(2, "0-1-4".to_owned());
+        rows.learn_copy(2, "0-1-4".to_owned(), None);
         kept.keep(3, &last).await;
-        assert_eq!(kept.read_mark(), Some((2, "0-1-4".to_owned())));
+        assert_eq!(kept.read_mark(), Some((2, "0-1-4".to_owned(), None)));
+        rows.learn_copy(3, "0-1-5".to_owned(), Some(7));
+        // A later mark forgives nothing that an earlier one asked for.
+        rows.learn_copy(4, "0-1-6".to_owned(), Some(9));
+        kept.keep(3, &last).await;
+        assert_eq!(kept.read_mark(), Some((4, "0-1-6".to_owned(), Some(7))));
         assert_eq!(kept.read("kafka"), Some(last[1].clone()));
         let path = folder.join(FILE_NAME);
         let text = std::fs::read_to_string(&path)?;

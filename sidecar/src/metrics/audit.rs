@@ -11,6 +11,8 @@ pub struct AuditMetrics {
     pub period_seconds: IntGauge,
     pub accounts: IntGauge,
     pub open_findings: IntGauge,
+    pub unknown_seal_keys: IntGauge,
+    pub entries_unsealed: IntGauge,
     pub suspects: IntCounter,
     pub failures: IntCounter,
 }
@@ -42,6 +44,14 @@ impl AuditMetrics {
             open_findings: gauge(
                 "sluice_sidecar_audit_open_findings",
                 "Differences at rest that stand",
+            )?,
+            unknown_seal_keys: gauge(
+                "sluice_sidecar_audit_unknown_seal_keys",
+                "Keys of ledger entries' seals that this sidecar does not have",
+            )?,
+            entries_unsealed: gauge(
+                "sluice_sidecar_audit_entries_unsealed",
+                "1 while no ledger entry need have a seal",
             )?,
             suspects: counter(
                 "sluice_sidecar_audit_suspects_total",

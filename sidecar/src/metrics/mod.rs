@@ -30,6 +30,7 @@ pub struct SidecarMetrics {
     pub events: IntCounter,
     pub dead_letters: IntCounterVec,
     pub blind: IntGauge,
+    pub transaction_macs: IntGauge,
     pub source: SourceMetrics,
     pub verdicts: IntCounterVec,
     pub rule_errors: IntCounterVec,

@@ -25,6 +25,10 @@ impl SidecarMetrics {
                 &["reason"],
             )?,
             blind: gauge("sluice_sidecar_blind", "1 while the sidecar can't see")?,
+            transaction_macs: gauge(
+                "sluice_sidecar_transaction_macs",
+                "1 while a MAC alone makes a transaction the core's",
+            )?,
             source: SourceMetrics::new()?,
             verdicts: counters(
                 "sluice_sidecar_verdicts_total",

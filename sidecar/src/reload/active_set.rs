@@ -20,7 +20,7 @@ impl RuleReloader {
         let set =
             Arc::new(set.with_context(|| format!("set {version} is in force, but has no rules"))?);
         signed_rows_repo::check_whole(conn, &db.schemas, db.seal.rows(), &set).await?;
-        let (of, key) = (Arc::clone(&set), self.context.provenance_key.clone());
+        let (of, key) = (Arc::clone(&set), self.context.transaction_keys.clone());
         let compiled = tokio::task::spawn_blocking(move || of.compile(key)).await?.map_err(|errors| {
             anyhow::anyhow!("set {version} can't be used by this release: {errors}; take one back that can be")
         })?;

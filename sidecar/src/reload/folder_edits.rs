@@ -27,7 +27,7 @@ impl RuleReloader {
         if self.taken.as_ref() == Some(&now) {
             return Ok(false);
         }
-        let key = self.context.provenance_key.clone();
+        let key = self.context.transaction_keys.clone();
         let read = tokio::task::spawn_blocking(move || RuleFolder::read(&dir, key));
         let folder = match read.await? {
             Ok((folder, _)) => folder,
@@ -81,7 +81,7 @@ impl RuleReloader {
             return Ok(false);
         }
         if let Some(set) = &done.set {
-            set.compile(self.context.provenance_key.clone())?;
+            set.compile(self.context.transaction_keys.clone())?;
         }
         publish_repo::prepare(conn, schemas, self.context.db.seal.rows()).await?;
         let leads_in = (version > 0).then_some(epoch);

@@ -14,7 +14,7 @@ use crate::reload::fingerprint::FolderFingerprint;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::workflow::repo;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
-use sluice_contract::keys::SigningKeys;
+use sluice_contract::provenance::TransactionVerifier;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub struct ReloadContext {
     pub rules_dir: PathBuf,
     /// Says which tables are read, and on which server.
     pub mysql: MysqlSourceSettings,
-    pub provenance_key: SigningKeys,
+    pub transaction_keys: TransactionVerifier,
     /// `state.memory_mb`, in bytes.
     pub memory_bytes: usize,
     /// Notified when this process put another set in force.

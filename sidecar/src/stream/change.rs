@@ -78,6 +78,8 @@ pub enum AuditSubject {
     Captures,
     /// An order of an account whose orders and entries differ.
     Orders,
+    /// An entry whose seal does not hold.
+    Entries,
 }
 
 /// One thing at rest, as of one snapshot. Its values are named in `rules::at_rest`.

@@ -9,20 +9,21 @@
 //! | mark | from here on every row is signed | 2 |
 
 use crate::breakers;
+use crate::guard_rows::mark::MarkSealing;
 use crate::leader::guard_db::GuardDb;
 use crate::workflow::{repo, signed_rows_repo, suppressions};
 use mysql_async::{Conn, TxOpts};
 
 /// Signs everything that a sidecar obeys, in one transaction; returns the mark's version.
-/// `position` is where this sidecar has read to.
+/// `sealing` names the position that this sidecar has read to.
 ///
 /// # Errors
 /// The database's; nothing is signed then.
 pub async fn accept(
     conn: &mut Conn,
     db: &GuardDb,
-    (by, reason): (&str, &str),
-    position: &str,
+    reason: &str,
+    sealing: MarkSealing<'_>,
     now_us: i64,
 ) -> anyhow::Result<i64> {
     let (schemas, rows) = (&db.schemas, db.seal.rows());
@@ -30,9 +31,9 @@ pub async fn accept(
     suppressions::repo::accept(&mut tx, schemas, rows, now_us).await?;
     let version = repo::lock_active(&mut tx, schemas).await?;
     signed_rows_repo::accept(&mut tx, schemas, rows, version).await?;
-    let why = (by, reason);
+    let why = (sealing.by, reason);
     let sealed = breakers::accept_within(&mut tx, schemas, &db.seal, why, now_us).await?;
-    let mark = rows.seal(&mut tx, schemas, position, by, now_us).await?;
+    let mark = rows.seal(&mut tx, schemas, sealing, now_us).await?;
     tx.commit().await?;
     db.seal.committed(Some(sealed));
     let version = mark.version;

@@ -4,7 +4,7 @@ use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::text::error::LoadErrors;
 use crate::rules::{RuleFiles, RuleMode};
 use crate::workflow::rule_text::RuleText;
-use sluice_contract::keys::SigningKeys;
+use sluice_contract::provenance::TransactionVerifier;
 use std::sync::Arc;
 
 /// One rule of a set.
@@ -61,8 +61,11 @@ impl RuleSetVersion {
         self.files().hash()
     }
 
-    pub fn compile(&self, provenance_key: impl Into<SigningKeys>) -> Result<RuleSet, LoadErrors> {
-        Ok(RuleSet::build(&self.files(), provenance_key)?.numbered(self.version))
+    pub fn compile(
+        &self,
+        transaction_keys: impl Into<TransactionVerifier>,
+    ) -> Result<RuleSet, LoadErrors> {
+        Ok(RuleSet::build(&self.files(), transaction_keys)?.numbered(self.version))
     }
 
     /// The version of a rule that is not a candidate.

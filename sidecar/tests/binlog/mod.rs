@@ -93,13 +93,13 @@ async fn write_rows(conn: &mut Conn) {
         .unwrap();
     conn.query_drop("START TRANSACTION").await.unwrap();
     conn.query_drop(
-        "INSERT INTO t_ledger.entry VALUES ('退','p',-5,'k','b','D',-12345678901234.5678,'CNY','r',-9223372036854775808,'shop',\
+        "INSERT INTO t_ledger.entry VALUES ('退','p',-5,'k','b','D',-12345678901234.5678,'CNY','r',-9223372036854775808,'shop','',\
          '-10:00:00.5',18446744073709551615,'{}',-8388608,'2026-11-21 01:02:03.456789',2026,1.5,'b','长长',b'101','2026-11-21 01:02:03.45',-7)",
     )
     .await
     .unwrap_err();
     conn.query_drop(
-        "INSERT INTO t_ledger.entry VALUES ('acct','p',-5,'k','b','D',-12345678901234.5678,'CNY','r',-9223372036854775808,'shop',\
+        "INSERT INTO t_ledger.entry VALUES ('acct','p',-5,'k','b','D',-12345678901234.5678,'CNY','r',-9223372036854775808,'shop','',\
          '-10:00:00.5',18446744073709551615,'{}',-8388608,'2026-11-21 01:02:03.456789',2026,1.5,'b','长长',b'101','2026-11-21 01:02:03.45',-7)",
     )
     .await
@@ -109,7 +109,7 @@ async fn write_rows(conn: &mut Conn) {
     conn.query_drop("UPDATE t_balance.balance SET available=0.25, version=2 WHERE account_id='a'")
         .await
         .unwrap();
-    conn.query_drop("INSERT INTO t_orders.outbox VALUES ('a','tx','sig','[\"退票 ✓\"]',1)")
+    conn.query_drop("INSERT INTO t_orders.outbox (account_id,tx_id,signature,events,created_us) VALUES ('a','tx','sig','[\"退票 ✓\"]',1)")
         .await
         .unwrap();
     conn.query_drop(

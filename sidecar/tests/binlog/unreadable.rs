@@ -97,7 +97,7 @@ pub async fn compressed_payload(server: &TestServer) {
     conn.query_drop("START TRANSACTION").await.unwrap();
     for n in 0..50 {
         let row = format!(
-            "INSERT INTO t_orders.outbox VALUES ('a','tx{n}','s','{}',1)",
+            "INSERT INTO t_orders.outbox (account_id,tx_id,signature,events,created_us) VALUES ('a','tx{n}','s','{}',1)",
             "x".repeat(2000)
         );
         conn.query_drop(row).await.unwrap();
@@ -119,7 +119,7 @@ pub async fn compressed_rows(server: &TestServer) {
         .conn()
         .await
         .query_drop(format!(
-            "INSERT INTO t_orders.outbox VALUES ('a','tx','s','{}',1)",
+            "INSERT INTO t_orders.outbox (account_id,tx_id,signature,events,created_us) VALUES ('a','tx','s','{}',1)",
             "x".repeat(2000)
         ))
         .await

@@ -4,7 +4,7 @@
 use super::*;
 use sluice_contract::breaker::BreakerState;
 use sluice_sidecar::breakers::{self, BreakerMove};
-use sluice_sidecar::guard_rows::mark::StoredMark;
+use sluice_sidecar::guard_rows::mark::{MarkSealing, StoredMark};
 use sluice_sidecar::verdicts::repo as verdict_repo;
 use sluice_sidecar::workflow::{RuleSetVersion, acceptance, publish_repo};
 
@@ -13,7 +13,9 @@ async fn a_strangers_row_closes_and_hides_nothing() {
     let mut set = CommitterSetup::up_as("by_hand").await;
     let rows = set.committer.seal.rows().clone();
     let mut conn = set.server.conn().await;
-    rows.begin(&mut conn, &set.schemas, "").await.unwrap();
+    rows.begin(&mut conn, &set.schemas, "", Some(7))
+        .await
+        .unwrap();
     assert!(rows.is_sealed());
     a_timed_change_closes_what_a_budget_opened_alone(&mut set).await;
     a_finding_that_was_written_before_it_stops_all_the_same(&mut set).await;
@@ -121,9 +123,19 @@ async fn nothing_is_built_on_half_a_set(set: &CommitterSetup) {
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("missing or were changed"), "{refused}");
     let db = set.timed_changes().db;
-    acceptance::accept(&mut conn, &db, ("ann", "looked at"), "", now_us())
+    let sealing = MarkSealing {
+        position: "",
+        by: "ann",
+        arms_entries: false,
+    };
+    acceptance::accept(&mut conn, &db, "looked at", sealing, now_us())
         .await
         .unwrap();
+    assert_eq!(
+        rows.entries_from_us(),
+        Some(7),
+        "sealing anew moves it no later"
+    );
     let put = publish_repo::put_in_force(&mut conn, &set.schemas, rows, &next, &why).await;
     assert!(put.unwrap());
 }
@@ -132,13 +144,23 @@ async fn a_mark_that_is_not_genuine_is_no_missing_one(set: &CommitterSetup) {
     let mut conn = set.server.conn().await;
     done(set, "UPDATE t_guard.guard_seal SET sealed_by='mallory'").await;
     let fresh = guard_rows();
-    let stored = fresh.begin(&mut conn, &set.schemas, "0-1-7").await.unwrap();
+    let stored = fresh.begin(&mut conn, &set.schemas, "0-1-7", None).await;
+    let stored = stored.unwrap();
     assert_eq!(stored, StoredMark::Foreign);
     assert!(fresh.is_sealed(), "every row must be signed");
+    assert_eq!(
+        fresh.entries_from_us(),
+        None,
+        "what nobody signed says nothing"
+    );
     done(set, "DELETE FROM t_guard.guard_seal").await;
     let fresh = guard_rows();
-    let stored = fresh.begin(&mut conn, &set.schemas, "0-1-7").await.unwrap();
+    let stored = fresh.begin(&mut conn, &set.schemas, "0-1-7", None).await;
+    let stored = stored.unwrap();
     assert_eq!(stored, StoredMark::Missing);
-    fresh.learn_copy(2, "0-1-5".to_owned());
+    fresh.learn_copy(2, "0-1-5".to_owned(), Some(7));
     assert!(fresh.is_sealed(), "this host's copy remembers it");
+    assert_eq!(fresh.entries_from_us(), Some(7));
+    let fault = fresh.check_mark(&mut conn, &set.schemas).await.unwrap();
+    assert_eq!(fault, Some("it is gone"), "the next audit says so");
 }

@@ -45,7 +45,7 @@ pub async fn administration(server: &TestServer) {
     server.migrate(&schemas()).await;
     let mut conn = server.conn().await;
     let file = server.dir().join("rows");
-    std::fs::write(&file, "a\tp\t1\tk\tb\tD\t1\tCNY\tr\t1\tshop\n").unwrap();
+    std::fs::write(&file, "a\tp\t1\tk\tb\tD\t1\tCNY\tr\t1\tshop\t\n").unwrap();
     let password = match server.flavour() {
         Flavour::MariaDb => "SET PASSWORD FOR anyone = PASSWORD('Some-2-one')",
         _ => "SET PASSWORD FOR anyone = 'Some-2-one'",

@@ -2,6 +2,7 @@
 
 use crate::access::{Upstream, client, stage, start, token, write_secret};
 use anyhow::ensure;
+use sluice_contract::transaction_key::PRIVATE_KEY_SECRET;
 use sluice_tests::TestStage;
 use std::time::Duration;
 
@@ -74,5 +75,14 @@ async fn one_secret_of_two_owners_starts_no_core() -> anyhow::Result<()> {
             None => std::fs::remove_file(secrets.join(name))?,
         }
     }
+    // Every sidecar has this one: whoever verifies could sign.
+    let private = std::fs::read_to_string(secrets.join(PRIVATE_KEY_SECRET))?;
+    let shared = std::fs::read_to_string(secrets.join("provenance_key"))?;
+    write_secret(&set, PRIVATE_KEY_SECRET, &shared)?;
+    ensure!(set.stage.start_core().await.is_err(), "one key for both");
+    let log = std::fs::read_to_string(set.stage.dir.join("core.log"))?;
+    let named = "transaction_key and provenance_key are the same secret";
+    ensure!(log.contains(named) && !log.contains(shared.trim()), "{log}");
+    write_secret(&set, PRIVATE_KEY_SECRET, &private)?;
     set.stage.start_core().await
 }

@@ -1,6 +1,8 @@
 //! Data at rest: what the binlog never showed is found, stops that account, and is
 //! said once; honest load is never suspected; a purged position closes by itself.
 
+mod entries;
+mod entry_keys;
 mod hidden;
 mod honest;
 mod purged;

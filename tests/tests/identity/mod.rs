@@ -5,6 +5,7 @@ mod doors;
 mod keys;
 mod payers;
 mod rolled_keys;
+mod rolled_pairs;
 mod set_back;
 mod split;
 mod tries;

@@ -16,9 +16,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 const READY_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Programs of a stage, restarted one at a time as an operator does.
-struct RolledStage {
-    set: TestStage,
-    secrets: PathBuf,
+pub(super) struct RolledStage {
+    pub(super) set: TestStage,
+    pub(super) secrets: PathBuf,
 }
 
 impl RolledStage {
@@ -42,17 +42,17 @@ impl RolledStage {
         Ok(std::fs::read_to_string(self.secrets.join(name))?)
     }
 
-    fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
+    pub(super) fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
         Ok(std::fs::write(self.secrets.join(name), text)?)
     }
 
-    async fn restart_core(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn restart_core(&mut self) -> anyhow::Result<()> {
         let ports = self.set.stage.ports;
         let core = self.set.stage.core.as_mut().context("a core")?;
         restart(core, &ports.address(ports.core_admin)).await
     }
 
-    async fn restart_sidecar(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn restart_sidecar(&mut self) -> anyhow::Result<()> {
         let ports = self.set.stage.ports;
         let sidecar = self.set.stage.sidecar.as_mut().context("a sidecar")?;
         restart(sidecar, &ports.address(ports.sidecar)).await

@@ -29,7 +29,7 @@ fn relay(set: &TestStage, owner: &str) -> anyhow::Result<OutboxRelay> {
     Ok(OutboxRelay {
         pool: Pool::open(&set.stage.url, &set.stage.schemas.orders, 4)?,
         schemas: set.stage.schemas.clone(),
-        key: set.stage.key.clone(),
+        key: set.stage.signer.clone(),
         owner: owner.to_owned(),
         producer: Some(producer(&KafkaConnection::open(&set.stage.brokers))?),
         certificates: None,

@@ -21,7 +21,10 @@ fn rules(set: &TestStage, edit: impl Fn(&str, &str) -> String) -> anyhow::Result
         .rules
         .iter_mut()
         .for_each(|file| file.text = edit(&file.id, &file.text));
-    Ok(Arc::new(RuleSet::build(&files, set.stage.key.clone())?))
+    Ok(Arc::new(RuleSet::build(
+        &files,
+        set.stage.verifier.clone(),
+    )?))
 }
 
 fn as_is(set: &TestStage) -> anyhow::Result<Arc<RuleSet>> {

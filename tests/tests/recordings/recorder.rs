@@ -2,6 +2,7 @@
 
 use crate::recordings::{as_is, recording, run, trial};
 use anyhow::ensure;
+use sluice_contract::transaction_key::PUBLIC_KEYS_SECRET;
 use sluice_drill::setup::process::{ChildProcess, ProgramSpec, binary};
 use sluice_drill::stage::traffic::Traffic;
 use sluice_tests::{TestStage, options};
@@ -83,9 +84,14 @@ fn by_command(set: &TestStage, dir: &Path) -> anyhow::Result<()> {
         report["set"] == report["against"] && report["seen"]["gaps"] == 0,
         "{report}"
     );
+    // Without any secret: public keys verify.
+    let public = text(&set.stage.dir.join("secrets").join(PUBLIC_KEYS_SECRET));
+    let verified = ["--public-keys", &public, "--only", "provenance"];
+    let (worked, said) = sluice(&[&[&*dir, "--rules", &rules], &verified[..]].concat())?;
+    ensure!(worked && said.contains("opened 0 times"), "{said}");
     let wrong: [(&[&str], &str); 4] = [
         (&["--rules", &rules], "--binlog FILE"),
-        (&[&dir, "--rules", &rules], "--config or --secrets"),
+        (&[&dir, "--rules", &rules], "--public-keys, or --config"),
         (
             &[
                 &dir,

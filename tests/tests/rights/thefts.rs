@@ -4,6 +4,7 @@ use crate::fence::submit;
 use anyhow::{Context, ensure};
 use mysql_async::prelude::Queryable;
 use sluice_contract::clock::now_us;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_drill::faults::signed::adjust;
 use sluice_drill::stage::traffic::Traffic;
 use sluice_tests::{TestStage, options, until};
@@ -122,4 +123,26 @@ async fn a_payee_changed_past_the_binlog_is_not_paid() -> anyhow::Result<()> {
     wait_for_findings(&set, &["order_altered"]).await?;
     ensure!(set.stage.book().is_empty(), "the thief was paid");
     Ok(())
+}
+
+/// Each sidecar has the key of MACs: with it somebody writes a credit whose rows, MAC and seals
+/// are as the core makes them. The key that signs transactions is the cores' alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_the_sidecars_keys_cannot_sign_as_the_core() -> anyhow::Result<()> {
+    let set = TestStage::up(options()).await?;
+    Traffic::new("theft", 2).fund(&set.stage, 1_000).await?;
+    let (mut conn, schemas) = (set.stage.pool.get_conn().await?, &set.stage.schemas);
+    let repair = Some(&set.stage.signer);
+    adjust(&mut conn, schemas, repair, ACCOUNT, 5.into(), "repaired").await?;
+    set.everything_is_evaluated().await?;
+    let said = set.verdicts().await?;
+    ensure!(said.is_empty(), "what the core signs is its own: {said:?}");
+    let thief = TransactionSigner::from(set.stage.key.clone());
+    let credit = 1_000_000.into();
+    adjust(&mut conn, schemas, Some(&thief), ACCOUNT, credit, "forged").await?;
+    wait_for_findings(&set, &["provenance"]).await?;
+    let said = set.verdicts().await?;
+    let why = "signed with a key, or in a way, that this sidecar does not accept";
+    ensure!(said.iter().any(|said| said.contains(why)), "{said:?}");
+    nothing_leaves(&set, "theft-3").await
 }

@@ -45,7 +45,8 @@ impl SagaHand {
         let (stage, ready) = (&set.stage, ReadyQueue::new(100));
         let split_books = stage.split_books.as_ref().context("servers of their own")?;
         let schemas = &stage.schemas;
-        let seals = OrderSeals::new(&stage.key.clone().into(), &[], 0);
+        let seals =
+            OrderSeals::new(&stage.key.clone().into(), &[], 0).signing(stage.signer.clone());
         let orders = pool(&stage.url, &schemas.orders)?;
         let (balance, ledger) = (
             pool(&split_books.balance.url(), &schemas.balance)?,
@@ -258,6 +259,6 @@ pub(super) async fn send(set: &TestStage, at: &OrderRef) -> anyhow::Result<()> {
         ..UnitOfWork::default()
     };
     unit_of_work
-        .commit(transaction, &set.stage.schemas, &set.stage.key, now_us())
+        .commit(transaction, &set.stage.schemas, &set.stage.signer, now_us())
         .await
 }

@@ -44,7 +44,7 @@ async fn proven(set: &TestStage, url: &str) -> anyhow::Result<usize> {
     let send = FeedSender::new(send, cancel);
     let reader = reader::BinlogReader::new(settings, send, blind.clone())?;
     std::thread::spawn(move || reader.run());
-    let rules = RuleSet::load(&set.stage.options.rules, set.stage.key.clone())?;
+    let rules = RuleSet::load(&set.stage.options.rules, set.stage.verifier.clone())?;
     let (mut rules, mut found, mut count) = (Evaluator::new(Arc::new(rules)), Vec::new(), 0);
     loop {
         let batch = match feed.recv_timeout(Duration::from_secs(10)) {

@@ -31,8 +31,8 @@ use crate::transaction::{Transaction, roll_back};
 use inputs::read_inputs;
 use result::ClaimResult;
 use sluice_contract::clock::now_us;
+use sluice_contract::provenance::TransactionSigner;
 use sluice_contract::schema::Schemas;
-use sluice_contract::settings::Secret;
 use sluice_contract::sql::{Conn, Pool};
 use std::collections::HashSet;
 
@@ -41,7 +41,7 @@ use std::collections::HashSet;
 pub(super) struct ClaimContext<'a> {
     pub pool: &'a Pool,
     pub schemas: &'a Schemas,
-    pub key: &'a Secret,
+    pub key: &'a TransactionSigner,
     pub seals: &'a OrderSeals,
     /// Whether the ledger lies with the orders.
     pub together: bool,

@@ -1,6 +1,6 @@
 //! The reader: snapshots on every server, chunk by chunk or for some accounts.
 
-use crate::audit::read::{AccountMovement, AuditReading};
+use crate::audit::read::{AccountMovement, AuditReading, EntrySeals};
 use crate::audit::sql::account_filter::AccountFilter;
 use crate::audit::sql::{books_sql, orders_sql, snapshot_sql};
 use crate::binlog::preflight;
@@ -18,6 +18,9 @@ pub struct AuditReader {
     pub(super) orders: Conn,
     pub(super) balance: Option<Conn>,
     pub(super) ledger: Option<Conn>,
+    pub(super) seals: EntrySeals,
+    /// Fault of the mark of signed rows, if it has one.
+    pub mark_fault: Option<&'static str>,
 }
 
 impl AuditReader {
@@ -135,6 +138,7 @@ impl AuditReader {
             AuditSubject::Postings => self.postings(which).await,
             AuditSubject::Captures => self.captures(which).await,
             AuditSubject::Orders => self.orders(which).await,
+            AuditSubject::Entries => self.entries(which).await,
         }
     }
 }

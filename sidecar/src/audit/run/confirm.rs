@@ -3,9 +3,10 @@
 //! On one server that second snapshot is proof: it shows one commit. With the books
 //! apart it is proof only if nothing of the account was under way while it was taken:
 //! no booking that is made in one place and not yet in the other, and no balance that
-//! moved. Otherwise it is looked at once more, and in the end left undecided.
+//! moved. Otherwise it is looked at once more, and in the end left undecided. Entries are
+//! compared with nothing, and need no such look.
 
-use crate::audit::read::{AuditReader, AuditReading};
+use crate::audit::read::{AuditReader, AuditReading, MAX_ACCOUNTS_PER_READ};
 use crate::rules::runtime::finding::{Finding, RuleError};
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::stream::audit_run::{judge_facts, suspect_accounts, undetermined};
@@ -14,8 +15,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Accounts of one reading.
-const MAX_ACCOUNTS_PER_READ: usize = 200;
 /// Looks at an account that does not stand still, and the pause between two: about
 /// five seconds, longer than a booking takes while everything is well.
 const MAX_LOOKS: u32 = 20;
@@ -42,7 +41,7 @@ pub async fn confirm(
     let mut confirmed = ConfirmedFindings::default();
     let accounts: Vec<String> = accounts.into_iter().collect();
     for some in accounts.chunks(MAX_ACCOUNTS_PER_READ) {
-        if split_books {
+        if needs_stillness(of, split_books) {
             confirm_split_books(reader, rules, of, some.to_vec(), &mut confirmed).await?;
         } else {
             let position = reader.position().await?;
@@ -51,6 +50,19 @@ pub async fn confirm(
         }
     }
     Ok(confirmed)
+}
+
+/// Whether a reading is proof only of accounts that stand still meanwhile: with the books apart,
+/// unless nothing is compared. An entry's seal is in its own row, and holds or does not, whatever
+/// else moves: an account that is always busy must not get away with it.
+fn needs_stillness(of: AuditSubject, split_books: bool) -> bool {
+    match of {
+        AuditSubject::Entries => false,
+        AuditSubject::Books
+        | AuditSubject::Postings
+        | AuditSubject::Captures
+        | AuditSubject::Orders => split_books,
+    }
 }
 
 async fn confirm_split_books(

@@ -2,6 +2,8 @@
 
 use crate::audit::AuditReason;
 use crate::audit::audit_context::AuditContext;
+use crate::audit::read::{AuditReader, EntryKeys};
+use crate::audit::run::entry_keys;
 use crate::audit::run::give_way::StreamPatience;
 use crate::audit::run::named_accounts::NamedAccounts;
 use crate::audit::run::pace::ChunkPacer;
@@ -12,6 +14,7 @@ use crate::audit::writer::{AuditWriter, GapClosing};
 use crate::leader::transaction::LeaderError;
 use crate::rules::runtime::rule_set::RuleSet;
 use crate::rules::stream::audit_run::watched_facts;
+use crate::stream::change::AuditSubject;
 use crate::stream::gtid::Flavour;
 use sha2::{Digest, Sha256};
 use sluice_contract::clock::now_us;
@@ -74,7 +77,8 @@ impl AuditJob<'_> {
             started_us,
             ..AuditRun::default()
         };
-        let all = watched_facts(&self.rules);
+        let mut all = watched_facts(&self.rules);
+        let left_out = self.leave_out_entries(&mut reader, &mut all).await?;
         let mut run = AuditRunner {
             job: self,
             writer: self.writer(),
@@ -88,6 +92,9 @@ impl AuditJob<'_> {
                 partial: Vec::new(),
             },
         };
+        if let Some(fault) = reader.mark_fault {
+            run.tell_mark(fault).await?;
+        }
         for of in &all {
             run.all(&mut reader, *of).await?;
         }
@@ -95,9 +102,35 @@ impl AuditJob<'_> {
             named, mut checked, ..
         } = run;
         checked.partial = named.partial();
+        checked.partial.extend(left_out);
         checked.row.open_findings = i64::try_from(checked.seen.len()).unwrap_or(i64::MAX);
         checked.row.completed_us = now_us();
         Ok(checked)
+    }
+
+    /// Leaves entries out as long as their seals' column is not there; the rules that look at
+    /// them see nothing then.
+    async fn leave_out_entries(
+        &self,
+        reader: &mut AuditReader,
+        all: &mut Vec<AuditSubject>,
+    ) -> anyhow::Result<Vec<String>> {
+        if !all.contains(&AuditSubject::Entries) {
+            return Ok(Vec::new());
+        }
+        let keys = entry_keys::report(self.context, reader).await?;
+        if keys != EntryKeys::NoSeals {
+            return Ok(Vec::new());
+        }
+        anyhow::ensure!(
+            reader.entries_from_us().is_none(),
+            "ledger.entry has no column mac, and each entry must be sealed: who took it away?"
+        );
+        all.retain(|of| *of != AuditSubject::Entries);
+        let at_rest = self.rules.plan.at_rest.iter();
+        let of_entries = at_rest.filter(|(of, _)| *of == AuditSubject::Entries);
+        let rules = of_entries.filter_map(|(_, rule)| self.rules.rules.get(*rule));
+        Ok(rules.map(|rule| rule.header.id.clone()).collect())
     }
 
     /// The run's last commit.

@@ -1,6 +1,7 @@
 //! Runs over everything at rest: when one is due, when asked, and to close a gap.
 
 mod confirm;
+mod entry_keys;
 pub mod gap;
 mod gap_rows;
 mod give_way;

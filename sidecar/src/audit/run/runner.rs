@@ -10,8 +10,9 @@ use crate::audit::run::pace::ChunkPacer;
 use crate::audit::writer::AuditWriter;
 use crate::leader::transaction::LeaderError;
 use crate::rules::runtime::finding::RuleError;
-use crate::rules::stream::audit_run::suspect_accounts;
+use crate::rules::stream::audit_run::{AUDIT_POSITION, suspect_accounts};
 use crate::rules::text::audit_facts::{fact_account, fact_name};
+use crate::rules::{GuardBreach, GuardRowRule};
 use crate::stream::change::AuditSubject;
 use anyhow::Context;
 use std::collections::BTreeSet;
@@ -78,6 +79,19 @@ impl AuditRunner<'_> {
             Some(last) => self.confirm_suspects(reader, of, last).await,
             None => Ok(()),
         }
+    }
+
+    /// Says that the mark of signed rows is not as a sidecar left it: whoever took it away may
+    /// look away from anything. It stands until a run finds it whole.
+    pub(super) async fn tell_mark(&mut self, fault: &str) -> Result<(), LeaderError> {
+        let breach = GuardBreach::of_mark(fault);
+        tracing::error!("{}", breach.what);
+        let finding = GuardRowRule::load()?.finding(&AUDIT_POSITION.into(), &breach);
+        let said = [(finding, self.checked.row.position.clone())];
+        let (seen, new) = self.writer.record_findings(&said).await?;
+        self.checked.seen.extend(seen);
+        self.checked.row.verdicts += i64::try_from(new).unwrap_or(0);
+        Ok(())
     }
 
     /// Judges off the runtime's threads: others wait for those.

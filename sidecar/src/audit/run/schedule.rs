@@ -2,8 +2,10 @@
 //! and when asked.
 
 use crate::audit::audit_context::AuditContext;
+use crate::audit::run::entry_keys;
 use crate::audit::run::give_way::StreamPatience;
 use crate::audit::run::job::AuditJob;
+use crate::audit::run::servers::servers;
 use crate::audit::runs_repo::{self, AuditRun};
 use crate::audit::{AuditProgress, AuditReason};
 use crate::leader::transaction::LeaderError;
@@ -12,8 +14,10 @@ use sluice_contract::clock::now_us;
 use sluice_contract::telemetry::seconds;
 use std::time::Duration;
 
-/// After a run that could not be completed.
+/// After a run that could not be completed; twice as long after each that follows, up to the
+/// longest: each begins with everything again.
 const RETRY_DELAY: Duration = Duration::from_secs(10);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(600);
 /// A schedule of 0: never by itself.
 const NO_SCHEDULE: Duration = Duration::from_secs(u32::MAX as u64);
 
@@ -26,7 +30,10 @@ pub async fn keep(context: AuditContext, epoch: i64, flavour: Flavour) {
         .audit
         .period_seconds
         .set(i64::from(context.settings.interval_minutes) * 60);
+    let _report = entry_keys::ReportOfLeadership(&context);
+    look_ahead(&context, flavour).await;
     let mut wait = first_wait(&context, period).await;
+    let mut failures = 0;
     loop {
         let reason = tokio::select! {
             () = context.handle.asked() => AuditReason::Demand,
@@ -46,12 +53,31 @@ pub async fn keep(context: AuditContext, epoch: i64, flavour: Flavour) {
             reason,
             patience,
         };
-        wait = match once(&job).await {
+        let done = once(&job).await;
+        failures = if done.is_err() { failures + 1 } else { 0 };
+        wait = match done {
             Ok(()) if period.is_zero() => NO_SCHEDULE,
             Ok(()) => period,
             Err(LeaderError::LeaseLost) => return,
-            Err(LeaderError::Failed(_)) => RETRY_DELAY,
+            Err(LeaderError::Failed(_)) => retry_delay(failures),
         };
+    }
+}
+
+/// Pause after so many failures in a row.
+fn retry_delay(failures: u32) -> Duration {
+    let doubled = 2u32.saturating_pow(failures.saturating_sub(1));
+    RETRY_DELAY.saturating_mul(doubled).min(MAX_RETRY_DELAY)
+}
+
+/// Looks, long before a run is due, whether one would accuse everybody for want of a key.
+async fn look_ahead(context: &AuditContext, flavour: Flavour) {
+    let looked = async {
+        let mut reader = servers(context, flavour)?.reader().await?;
+        entry_keys::report(context, &mut reader).await
+    };
+    if let Err(error) = looked.await {
+        tracing::warn!("seals of ledger entries can't be looked at: {error:#}");
     }
 }
 
@@ -133,4 +159,16 @@ fn show(context: &AuditContext, run: &AuditRun) {
     context
         .handle
         .update(|note| (note.last, note.failed) = (Some(run.clone()), None));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_again_and_again_is_tried_less_often() {
+        let seconds = |failures| retry_delay(failures).as_secs();
+        assert_eq!([1, 2, 3, 4].map(seconds), [10, 20, 40, 80]);
+        assert_eq!(seconds(u32::MAX), 600);
+    }
 }

@@ -36,6 +36,7 @@ pub fn servers(context: &AuditContext, flavour: Flavour) -> anyhow::Result<Audit
         flavour,
         orders: context.db.hosts.pool(),
         balance: of("audit.balance_url", "balance", &settings.balance_url)?,
+        rows: context.db.seal.rows().clone(),
         ledger: of("audit.ledger_url", "ledger", &settings.ledger_url)?,
     })
 }

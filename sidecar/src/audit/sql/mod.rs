@@ -11,6 +11,7 @@ pub mod account_filter;
 pub mod books_sql;
 pub mod captures_sql;
 pub mod checksum_sql;
+pub mod entries_sql;
 pub mod orders_sql;
 pub mod postings_sql;
 pub mod snapshot_sql;

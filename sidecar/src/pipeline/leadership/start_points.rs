@@ -2,9 +2,10 @@
 
 use crate::audit::run::{self, gap, lost_position};
 use crate::audit::settings::LostPositionPolicy;
+use crate::audit::sql::entries_sql;
 use crate::binlog::preflight;
 use crate::binlog::servers::SourceServer;
-use crate::guard_rows::mark::{GuardMark, StoredMark};
+use crate::guard_rows::mark::GuardMark;
 use crate::leader::checkpoint_repo::{self, CheckpointRow, StoredCheckpoint};
 use crate::leader::clock_repo;
 use crate::pipeline::leadership::LeadershipContext;
@@ -136,27 +137,45 @@ async fn begin_mark(
     let mut conn = context.db.conn().await?;
     let rows = context.db.seal.rows();
     let copy = context.db.local.read_mark();
-    if let Some((version, position)) = copy.clone() {
-        rows.learn_copy(version, position);
+    let is_known = copy.is_some() || rows.is_sealed();
+    if let Some((version, position, entries_from_us)) = copy {
+        rows.learn_copy(version, position, entries_from_us);
     }
+    let schemas = &context.db.schemas;
+    let entries_from_us = match rows.is_first_start(&mut conn, schemas).await? {
+        true => first_sealed_entry(context, flavour).await?,
+        false => None,
+    };
     let stored = rows
-        .begin(&mut conn, &context.db.schemas, &position)
+        .begin(&mut conn, schemas, &position, entries_from_us)
         .await?;
-    let what = match (stored, copy) {
-        (StoredMark::Foreign, _) => "no sidecar wrote the one that stands there",
-        (StoredMark::Missing, Some(_)) => "it is gone",
-        (StoredMark::Missing | StoredMark::Genuine, _) => return Ok(None),
+    let breach = stored.fault(is_known).map(GuardBreach::of_mark);
+    if let Some(breach) = &breach {
+        tracing::error!("{}", breach.what);
+    }
+    Ok(breach)
+}
+
+/// Time from which on each ledger entry must have a seal, at the very first start: 0 if there is
+/// none yet and cores write seals. Beside entries of before, or a core that may still write
+/// such, only a person can tell.
+async fn first_sealed_entry(
+    context: &LeadershipContext,
+    flavour: Flavour,
+) -> anyhow::Result<Option<i64>> {
+    let servers = match run::servers(&context.audit, flavour) {
+        Ok(servers) => servers,
+        Err(error) => {
+            tracing::warn!("it is not known whether the ledger is empty: {error:#}");
+            return Ok(None);
+        }
     };
-    let breach = GuardBreach {
-        table: "guard_seal".to_owned(),
-        what: format!(
-            "the mark from which on rows are signed: {what}; every row must be signed: look at the guard's rows, then \
-             `sluice guard seal`"
-        ),
-        count: 1,
-    };
-    tracing::error!("{}", breach.what);
-    Ok(Some(breach))
+    let mut conn = servers.ledger_conn().await?;
+    let is_new = entries_sql::is_empty_with_seals(&mut conn, &servers.schemas);
+    let is_new = is_new
+        .await
+        .context("asking whether the ledger is empty: from then on each entry must be sealed")?;
+    Ok(is_new.then_some(0))
 }
 
 /// Whether all that is read from `position` on was committed after the mark, so that every row

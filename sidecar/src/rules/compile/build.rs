@@ -10,14 +10,17 @@ use crate::rules::script::library::RuleLibrary;
 use crate::rules::text::error::{LoadError, LoadErrors};
 use crate::rules::text::files::RuleFiles;
 use rhai::Engine;
-use sluice_contract::keys::SigningKeys;
+use sluice_contract::provenance::TransactionVerifier;
 use std::path::Path;
 use std::sync::Arc;
 
 impl RuleSet {
-    /// Loads every `*.rhai` file of `dir`, or none of them. `provenance_key` is
-    /// what the core signs its transactions with.
-    pub fn load(dir: &Path, provenance_key: impl Into<SigningKeys>) -> Result<RuleSet, LoadErrors> {
+    /// Loads every `*.rhai` file of `dir`, or none of them. `transaction_keys`
+    /// verify what the core signs.
+    pub fn load(
+        dir: &Path,
+        transaction_keys: impl Into<TransactionVerifier>,
+    ) -> Result<RuleSet, LoadErrors> {
         let files = RuleFiles::read(dir).map_err(|e| LoadErrors(vec![e]))?;
         if files.rules.is_empty() {
             return Err(LoadErrors(vec![LoadError {
@@ -26,27 +29,24 @@ impl RuleSet {
                 next: "point the setting for rules at the folder with the rule files",
             }]));
         }
-        RuleSet::build(&files, provenance_key)
+        RuleSet::build(&files, transaction_keys)
     }
 
     /// Compiles all of `files`, wherever they come from, or none of them.
     pub fn build(
         files: &RuleFiles,
-        provenance_key: impl Into<SigningKeys>,
+        transaction_keys: impl Into<TransactionVerifier>,
     ) -> Result<RuleSet, LoadErrors> {
-        RuleSet::build_with(
-            build(),
-            files,
-            provenance_key,
-            |_, text| Ok(text.to_owned()),
-        )
+        RuleSet::build_with(build(), files, transaction_keys, |_, text| {
+            Ok(text.to_owned())
+        })
     }
 
     /// `script` turns a file's text, which was checked, into what is compiled.
     pub(crate) fn build_with(
         mut engine: Engine,
         files: &RuleFiles,
-        provenance_key: impl Into<SigningKeys>,
+        transaction_keys: impl Into<TransactionVerifier>,
         script: impl Fn(&str, &str) -> Result<String, String>,
     ) -> Result<RuleSet, LoadErrors> {
         let mut errors = Vec::new();
@@ -68,7 +68,7 @@ impl RuleSet {
             words: Arc::new(words.collect()),
             memory_bytes: DEFAULT_MEMORY_BYTES,
             plan: plan_of(&rules),
-            provenance_key: provenance_key.into(),
+            transaction_keys: transaction_keys.into(),
             asks_balances: asks_balances(files),
             look_back_us: kafka_look_back(rules.iter().filter(|rule| rule.is_armed())),
             rules,

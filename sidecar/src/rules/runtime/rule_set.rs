@@ -4,7 +4,7 @@ use crate::rules::runtime::rule_plan::RulePlan;
 use crate::rules::text::header::RuleHeader;
 use crate::rules::text::rule_mode::RuleMode;
 use rhai::{AST, Engine};
-use sluice_contract::keys::SigningKeys;
+use sluice_contract::provenance::TransactionVerifier;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub struct RuleSet {
     pub(crate) engine: Engine,
     pub(crate) rules: Vec<CompiledRule>,
     pub(crate) plan: RulePlan,
-    pub(crate) provenance_key: SigningKeys,
+    pub(crate) transaction_keys: TransactionVerifier,
     /// Whether any text asks for balances.
     pub(in crate::rules) asks_balances: bool,
     pub(in crate::rules) look_back_us: i64,
@@ -84,6 +84,13 @@ impl RuleSet {
     /// (`compile::restart_margin`).
     pub fn look_back_us(&self) -> i64 {
         self.look_back_us
+    }
+
+    /// Id of a rule whose code, or its library's, has this word: comments and texts that are
+    /// written out don't count.
+    pub fn rule_that_reads(&self, word: &str) -> Option<&str> {
+        let mut reads = self.rules.iter().filter(|rule| rule.words.contains(word));
+        reads.next().map(|rule| rule.header.id.as_str())
     }
 
     /// The headers of all rules, by id.

@@ -75,7 +75,7 @@ impl Evaluator {
         for rule in set.plan.of_tables(touched) {
             if active.contains(rule) {
                 let tx = view
-                    .get_or_insert_with(|| TransactionView::new(transaction, &set.provenance_key))
+                    .get_or_insert_with(|| TransactionView::new(transaction, &set.transaction_keys))
                     .clone();
                 on_transaction(&mut run, rule, tx, &transaction.position);
                 record_order(&mut self.orders, &run, usize::MAX, rule);

@@ -71,7 +71,7 @@ type BranchCounts = Arc<Mutex<Vec<[u64; 2]>>>;
 pub fn measure(files: &RuleFiles) -> Result<BTreeMap<String, RuleCoverage>, LoadErrors> {
     let counts = BranchCounts::default();
     let known: Mutex<BTreeMap<String, (usize, Vec<CodeBranch>)>> = Mutex::default();
-    let set = RuleSet::build_with(counting(&counts), files, cases::key(), |name, text| {
+    let set = RuleSet::build_with(counting(&counts), files, cases::verifier(), |name, text| {
         let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
         let first = counts.len();
         let (branches, copy) = instrument(text, first);

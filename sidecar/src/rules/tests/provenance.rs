@@ -4,8 +4,12 @@
 use crate::rules::tests::{insert, key, money, text};
 use crate::rules::transaction::provenance::{Provenance, of};
 use crate::stream::change::{ChangeOp, ChangeTransaction, ColumnValue, RowChange};
-use sluice_contract::provenance::{OrderTextFields, TransactionEffects};
+use sluice_contract::provenance::{
+    SignedAttempt, SignedBalance, SignedEntry, SignedOrder, TransactionEffects, TransactionSigner,
+    TransactionVerifier,
+};
 use sluice_contract::settings::Secret;
+use sluice_contract::transaction_key::TransactionKeyPair;
 use std::sync::Arc;
 
 fn balance(version: i64) -> RowChange {
@@ -65,33 +69,56 @@ fn guarded() -> Vec<RowChange> {
 
 /// The core's outbox row for `guarded`.
 fn outbox() -> RowChange {
+    outbox_of(&key().into())
+}
+
+fn outbox_of(signer: &TransactionSigner) -> RowChange {
     let mut effects = TransactionEffects::new();
-    effects.balance(b"A-1", b"CNY", &[1_005_000, 881_600, 123_400, 0, 0], 7);
-    effects.entry(
-        b"A-1",
-        b"o1-reserve",
-        0,
-        b"available",
-        b"D",
-        123_400,
-        b"CNY",
-    );
-    let words = OrderTextFields {
-        state: b"init",
-        to: b"6222",
+    effects.balance(&SignedBalance {
+        account_id: b"A-1",
         currency: b"CNY",
-        ..OrderTextFields::default()
-    };
-    effects.order(b"A-1", b"o1", &words, 123_400, 1);
-    effects.attempt(b"A-1", b"o1", 1, b"unionpay", b"calling");
-    let signature = effects.sign(&key(), "tx1", "[1]");
+        balance: 1_005_000,
+        available: 881_600,
+        reserved: 123_400,
+        intermediate: 0,
+        intermediate_reserved: 0,
+        version: 7,
+    });
+    effects.entry(&SignedEntry {
+        account_id: b"A-1",
+        posting_id: b"o1-reserve",
+        line: 0,
+        book: b"available",
+        side: b"D",
+        amount: 123_400,
+        currency: b"CNY",
+    });
+    effects.order(&SignedOrder {
+        account_id: b"A-1",
+        order_id: b"o1",
+        state: b"init",
+        to_account: b"6222",
+        amount: 123_400,
+        currency: b"CNY",
+        version: 1,
+        ..SignedOrder::default()
+    });
+    effects.attempt(&SignedAttempt {
+        account_id: b"A-1",
+        order_id: b"o1",
+        attempt_no: 1,
+        channel: b"unionpay",
+        state: b"calling",
+    });
+    let signed = signer.sign(&effects, "tx1", "[1]");
     insert(
         "outbox",
         &[
             ("account_id", text("A-1")),
             ("tx_id", text("tx1")),
             ("events", text("[1]")),
-            ("signature", text(&signature)),
+            ("signature", text(&signed.signature)),
+            ("proof", text(&signed.proof)),
         ],
     )
 }
@@ -101,12 +128,16 @@ fn judge(changes: Vec<RowChange>) -> Provenance {
 }
 
 fn judge_with(changes: Vec<RowChange>, key: &Secret) -> Provenance {
+    judge_by(changes, &key.clone().into())
+}
+
+fn judge_by(changes: Vec<RowChange>, keys: &TransactionVerifier) -> Provenance {
     of(
         &ChangeTransaction {
             position: "0-1-1".into(),
             changes: changes.into_iter().map(Arc::new).collect(),
         },
-        &key.clone().into(),
+        keys,
     )
 }
 
@@ -234,4 +265,37 @@ fn what_is_not_guarded_needs_no_signature() {
         )]),
         Provenance::Valid
     );
+}
+
+fn pair(digit: &str) -> Arc<TransactionKeyPair> {
+    Arc::new(TransactionKeyPair::new(&Secret::new(&digit.repeat(64))).unwrap())
+}
+
+/// Whoever has the key of MACs, as each sidecar has, signs nothing that a public key is for.
+#[test]
+fn public_keys_verify_and_whoever_holds_the_key_of_macs_cannot_sign() {
+    let (old, new) = (pair("1"), pair("2"));
+    let by = |pair: &Arc<TransactionKeyPair>| {
+        let signer = TransactionSigner::new(key(), Some(Arc::clone(pair)));
+        with(guarded(), outbox_of(&signer))
+    };
+    let public = |pair: &Arc<TransactionKeyPair>| pair.public().clone();
+    let rolling = TransactionVerifier::new(vec![public(&old), public(&new)], None);
+    let rolled = TransactionVerifier::new(vec![public(&new)], None);
+    assert_eq!(judge_by(by(&old), &rolling), Provenance::Valid);
+    assert_eq!(judge_by(by(&new), &rolling), Provenance::Valid);
+    assert_eq!(judge_by(by(&new), &rolled), Provenance::Valid);
+    assert_eq!(judge_by(by(&old), &rolled), Provenance::UnknownKey);
+    // A sidecar that has no public key yet looks at the MAC beside the proof.
+    assert_eq!(judge(by(&new)), Provenance::Valid);
+    let forged = || with(guarded(), outbox());
+    assert_eq!(judge_by(forged(), &rolled), Provenance::UnknownKey);
+    // While cores without a pair still run, and no longer.
+    let macs = TransactionVerifier::new(vec![public(&new)], Some(key().into()));
+    assert_eq!(judge_by(forged(), &macs), Provenance::Valid);
+    // A proof that doesn't hold is not saved by the MAC beside it.
+    assert_eq!(judge_by(by(&old), &macs), Provenance::UnknownKey);
+    let mut bent = by(&new);
+    bent[1] = balance(8);
+    assert_eq!(judge_by(bent, &macs), Provenance::Invalid);
 }

@@ -61,12 +61,26 @@ pub const ORDER_FIELDS: [(&str, ColumnKind); 11] = [
     ("returned", Money),
 ];
 
+/// `seal` is `missing`, `invalid` or `unknown_key`.
+pub const ENTRY_FIELDS: [(&str, ColumnKind); 9] = [
+    ("account_id", Text),
+    ("posting_id", Text),
+    ("line", Int),
+    ("kind", Text),
+    ("book", Text),
+    ("side", Text),
+    ("amount", Money),
+    ("currency", Text),
+    ("seal", Text),
+];
+
 /// In the order of their declaration.
-pub const FACT_KINDS: [AuditSubject; 4] = [
+pub const FACT_KINDS: [AuditSubject; 5] = [
     AuditSubject::Books,
     AuditSubject::Postings,
     AuditSubject::Captures,
     AuditSubject::Orders,
+    AuditSubject::Entries,
 ];
 
 /// Names and kinds of a fact's values, in their order.
@@ -76,6 +90,7 @@ pub fn fact_fields(of: AuditSubject) -> &'static [(&'static str, ColumnKind)] {
         AuditSubject::Postings => &POSTING_FIELDS,
         AuditSubject::Captures => &CAPTURE_FIELDS,
         AuditSubject::Orders => &ORDER_FIELDS,
+        AuditSubject::Entries => &ENTRY_FIELDS,
     }
 }
 
@@ -86,6 +101,7 @@ pub fn fact_name(of: AuditSubject) -> &'static str {
         AuditSubject::Postings => "postings",
         AuditSubject::Captures => "captures",
         AuditSubject::Orders => "orders",
+        AuditSubject::Entries => "entries",
     }
 }
 

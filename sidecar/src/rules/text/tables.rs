@@ -148,6 +148,7 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("ref", Text),
             ("created_us", Int),
             ("client", Text),
+            ("mac", Text),
         ],
     },
     CatalogTable {
@@ -159,6 +160,7 @@ pub const CATALOG_TABLES: [CatalogTable; 10] = [
             ("signature", Text),
             ("events", Text),
             ("created_us", Int),
+            ("proof", Text),
         ],
     },
     CatalogTable {

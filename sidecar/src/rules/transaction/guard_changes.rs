@@ -11,7 +11,8 @@ use crate::stream::change::{ChangeOp, ChangeTransaction, ColumnValue, RowChange,
 use rust_decimal::Decimal;
 use sluice_contract::money::column_units;
 use sluice_contract::provenance::{
-    DeletedNames, EffectField, MAC_COLUMN, SignedGuardTable, signed_deletions, signed_guard_table,
+    DeletedNames, EffectField, MAC_COLUMN, SignedGuardTable, TransactionSignatureError,
+    TransactionSignatures, signed_deletions, signed_guard_table,
 };
 use std::collections::BTreeMap;
 
@@ -26,6 +27,20 @@ pub struct GuardBreach {
     /// The deed, and the first row of it.
     pub what: String,
     pub count: usize,
+}
+
+impl GuardBreach {
+    /// The mark of signed rows is not as a sidecar left it; `what` is wrong with it.
+    pub fn of_mark(what: &str) -> Self {
+        GuardBreach {
+            table: "guard_seal".to_owned(),
+            what: format!(
+                "the mark from which on rows are signed: {what}; every row must be signed: look at the guard's rows, then \
+                 `sluice guard seal`"
+            ),
+            count: 1,
+        }
+    }
 }
 
 /// Judge of one stream.
@@ -196,34 +211,52 @@ impl GuardJudge {
         let is_own = |table: &str, key: &[&str]| {
             table == "outbox" && key.last().is_some_and(|tx_id| written.contains(tx_id))
         };
-        let named: Vec<DeletedNames<'_>> = transaction
-            .changes
-            .iter()
-            .filter_map(|change| self.names_deleted(change))
-            .collect();
+        let (mut named, mut unbelieved): (Vec<DeletedNames<'_>>, _) = (Vec::new(), None);
+        for change in &transaction.changes {
+            match self.names_deleted(change) {
+                Ok(names) => named.extend(names),
+                Err(error) => unbelieved = Some(error),
+            }
+        }
         // Its signature covers a row that it moved, which nobody can do again: an order that
         // was refused frees its key, a booking that is done its intent.
         let is_cores = !written.is_empty()
             && deletions.iter().any(|(table, _)| is_freed(table))
-            && provenance::of(transaction, self.rows.keys()) == Provenance::Valid;
+            && provenance::of(transaction, self.rows.transactions()) == Provenance::Valid;
         let moves = transaction.changes.iter().any(|c| is_moved(c));
         for (table, key) in deletions {
             let freed = is_cores && is_freed(table) && (moves || *table == "booking_intent");
             if !freed && !is_own(table, key) && !named.iter().any(|names| names.contain(table, key))
             {
-                let what = format!("a row was deleted that the core did not take away: {key:?}");
+                let why = unbelieved.as_ref().map_or_else(String::new, |error| {
+                    format!("; the signature of the deletions {error}")
+                });
+                let what =
+                    format!("a row was deleted that the core did not take away: {key:?}{why}");
                 note(breaches, table, what);
             }
         }
     }
 
-    fn names_deleted<'a>(&self, change: &'a RowChange) -> Option<DeletedNames<'a>> {
+    /// Rows that an outbox row says are deleted; an error: why it is not believed.
+    fn names_deleted<'a>(
+        &self,
+        change: &'a RowChange,
+    ) -> Result<Option<DeletedNames<'a>>, TransactionSignatureError> {
         if change.table.name != "outbox" || change.op != ChangeOp::Insert {
-            return None;
+            return Ok(None);
         }
         let text = |column| text(change, change.after.as_ref(), column);
-        let (tx_id, events, signature) = (text("tx_id")?, text("events")?, text("signature")?);
-        signed_deletions(self.rows.keys(), tx_id, events, signature)
+        let (Some(tx_id), Some(events), Some(signature)) =
+            (text("tx_id"), text("events"), text("signature"))
+        else {
+            return Ok(None);
+        };
+        let signatures = TransactionSignatures {
+            signature: signature.as_bytes(),
+            proof: text("proof").unwrap_or_default().as_bytes(),
+        };
+        signed_deletions(self.rows.transactions(), tx_id, events, signatures)
     }
 }
 

@@ -1,7 +1,8 @@
 use super::*;
 use crate::stream::change::TableSchema;
-use sluice_contract::provenance::SignedDeletions;
+use sluice_contract::provenance::{SignedDeletions, TransactionSigner, TransactionVerifier};
 use sluice_contract::settings::Secret;
+use sluice_contract::transaction_key::TransactionKeyPair;
 use std::sync::Arc;
 
 const NOW_US: i64 = 1_800_000_000_000_000;
@@ -138,7 +139,7 @@ fn rows_go_by_the_cores_word_or_by_their_age() {
     let mark = [
         text("-"),
         text("t9"),
-        text(&named.sign(&key(), "t9")),
+        text(&named.sign(&key().into(), "t9").signature),
         text(&named.events()),
     ];
     let said = || change("outbox", &outbox, None, Some(&mark));
@@ -165,6 +166,50 @@ fn rows_go_by_the_cores_word_or_by_their_age() {
     };
     assert_eq!(expired(NOW_US - 31 * 86_400_000_000), []);
     assert_eq!(expired(NOW_US), [("suppression".to_owned(), 1)]);
+}
+
+#[test]
+fn under_public_keys_deletions_need_the_pair_and_a_strange_key_is_named() {
+    let pair = |digit: &str| TransactionKeyPair::new(&Secret::new(&digit.repeat(64))).unwrap();
+    let (ours, theirs) = (pair("1"), pair("2"));
+    let id = theirs.public().id().to_owned();
+    let keys = TransactionVerifier::new(vec![ours.public().clone()], None);
+    let columns = ["account_id", "tx_id", "signature", "events", "proof"];
+    let told = |pair: Option<TransactionKeyPair>| {
+        let mut named = SignedDeletions::default();
+        named.add("outbox", &["A", "t1"]);
+        let signer = TransactionSigner::new(key(), pair.map(Arc::new));
+        let signed = named.sign(&signer, "t9");
+        let (signature, proof) = (text(&signed.signature), text(&signed.proof));
+        let mark = [
+            text("-"),
+            text("t9"),
+            signature,
+            text(&named.events()),
+            proof,
+        ];
+        let row = ["A", "t1", "s", "[]", ""].map(text);
+        let changes = vec![
+            change("outbox", &columns, None, Some(&mark)),
+            change("outbox", &columns, Some(&row), None),
+            change("outbox", &columns, Some(&mark), None),
+        ];
+        let transaction = ChangeTransaction {
+            position: "0-1-7".into(),
+            changes,
+        };
+        let rows = GuardRows::new(key()).verifying(keys.clone());
+        let found = GuardJudge::new(rows, true).judge(&transaction, NOW_US);
+        found.into_iter().map(|b| b.what).collect::<String>()
+    };
+    assert_eq!(told(Some(ours)), "");
+    let by_mac = told(None);
+    assert!(by_mac.contains("is a MAC alone"), "{by_mac}");
+    let strange = told(Some(theirs));
+    assert!(
+        strange.contains(&id) && strange.contains("transaction_public_keys"),
+        "{strange}"
+    );
 }
 
 /// Both rows are genuine, and one is of before.

@@ -3,8 +3,9 @@
 
 use crate::rules::transaction::signed_effects::summarize;
 use crate::stream::change::{ChangeTransaction, ColumnValue, TableSchema};
-use sluice_contract::keys::SigningKeys;
-use sluice_contract::provenance::TransactionEffects;
+use sluice_contract::provenance::{
+    TransactionEffects, TransactionSignatureError, TransactionSignatures, TransactionVerifier,
+};
 use sluice_contract::string_enum;
 
 string_enum! {
@@ -17,36 +18,49 @@ string_enum! {
         Missing = "missing",
         /// The signature covers something else, or a guarded row was deleted.
         Invalid = "invalid",
+        /// Signed with a key, or in a way, that is not accepted here: nobody's word.
+        UnknownKey = "unknown_key",
     }
 }
 
 /// Judges a transaction with the keys by which the core may sign.
-pub fn of(transaction: &ChangeTransaction, keys: &SigningKeys) -> Provenance {
+pub fn of(transaction: &ChangeTransaction, keys: &TransactionVerifier) -> Provenance {
     let summary = summarize(transaction);
     match summary.outbox.as_slice() {
         _ if summary.unsigned => Provenance::Invalid,
         [] if summary.effects.is_empty() => Provenance::Valid,
         [] => Provenance::Missing,
         _ if summary.replayed => Provenance::Invalid,
-        [(table, image)] if is_signed(&summary.effects, table, image, keys) => Provenance::Valid,
+        [(table, image)] => judged(&summary.effects, table, image, keys),
         _ => Provenance::Invalid,
     }
 }
 
-fn is_signed(
+fn judged(
     effects: &TransactionEffects,
     table: &TableSchema,
     image: &[ColumnValue],
-    keys: &SigningKeys,
-) -> bool {
+    keys: &TransactionVerifier,
+) -> Provenance {
     let text = |column: &str| match table.column(column).and_then(|at| image.get(at)) {
         Some(ColumnValue::Text(text)) => Some(text.as_bytes()),
         _ => None,
     };
-    match (text("tx_id"), text("events"), text("signature")) {
-        (Some(tx_id), Some(events), Some(signature)) => {
-            keys.any(|key| effects.verify(key, tx_id, events, signature))
+    let (Some(tx_id), Some(events), Some(signature)) =
+        (text("tx_id"), text("events"), text("signature"))
+    else {
+        return Provenance::Invalid;
+    };
+    let signatures = TransactionSignatures {
+        signature,
+        // A binlog of before the column has none.
+        proof: text("proof").unwrap_or_default(),
+    };
+    match keys.check(effects, tx_id, events, signatures) {
+        Ok(()) => Provenance::Valid,
+        Err(TransactionSignatureError::UnknownKey(_) | TransactionSignatureError::MacAlone) => {
+            Provenance::UnknownKey
         }
-        _ => false,
+        Err(TransactionSignatureError::Mismatch) => Provenance::Invalid,
     }
 }

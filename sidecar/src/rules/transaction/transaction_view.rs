@@ -13,7 +13,7 @@ use crate::rules::views::trace::{self, TracedInput, TracedRead};
 use crate::rules::views::values::{MAX_NAMED, RhaiResult, account_of, fail};
 use crate::stream::change::{ChangeOp, ChangeTransaction, RowChange};
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
-use sluice_contract::keys::SigningKeys;
+use sluice_contract::provenance::TransactionVerifier;
 use std::sync::{Arc, OnceLock};
 
 /// A transaction, shared by every rule that looks at it.
@@ -22,13 +22,16 @@ pub struct TransactionView(Arc<TransactionViewInner>);
 
 struct TransactionViewInner {
     transaction: Arc<ChangeTransaction>,
-    keys: SigningKeys,
+    keys: TransactionVerifier,
     provenance: OnceLock<Provenance>,
     cache: Arc<GroupCache>,
 }
 
 impl TransactionView {
-    pub fn new(transaction: &Arc<ChangeTransaction>, keys: &SigningKeys) -> TransactionView {
+    pub fn new(
+        transaction: &Arc<ChangeTransaction>,
+        keys: &TransactionVerifier,
+    ) -> TransactionView {
         TransactionView(Arc::new(TransactionViewInner {
             transaction: Arc::clone(transaction),
             keys: keys.clone(),

@@ -12,7 +12,7 @@ pub struct FactView(pub Arc<AuditFact>);
 
 impl FactView {
     /// `places` are where the field is among the values of each kind.
-    fn get(&self, field: &str, places: &[Option<usize>; 4]) -> RhaiResult<Dynamic> {
+    fn get(&self, field: &str, places: &[Option<usize>; FACT_KINDS.len()]) -> RhaiResult<Dynamic> {
         let at = places.get(self.0.of as usize).copied().flatten();
         match at.and_then(|at| self.0.values.get(at)) {
             Some(value) => to_dynamic(value, field),

@@ -5,7 +5,7 @@ use crate::rules::text::error::LoadErrors;
 use crate::rules::{RuleFile, RuleFiles, RuleMode};
 use crate::workflow::folder_import::library_copy::with_library;
 use crate::workflow::{RuleSetMember, RuleSetVersion, RuleText};
-use sluice_contract::keys::SigningKeys;
+use sluice_contract::provenance::TransactionVerifier;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,17 +22,17 @@ impl RuleFolder {
     /// the library. An error names every file that is wrong, or an empty folder.
     pub fn read(
         dir: &Path,
-        provenance_key: impl Into<SigningKeys>,
+        transaction_keys: impl Into<TransactionVerifier>,
     ) -> Result<(RuleFolder, RuleSet), LoadErrors> {
-        let provenance_key = provenance_key.into();
-        let rules = RuleSet::load(dir, provenance_key.clone())?;
+        let transaction_keys = transaction_keys.into();
+        let rules = RuleSet::load(dir, transaction_keys.clone())?;
         let files = RuleFiles::read(dir).map_err(|e| LoadErrors(vec![e]))?;
         let folder = RuleFolder::new(
             files,
             rules.rules().map(|r| (r.id.clone(), r.mode)).collect(),
         );
         // A rule may be well, and with its copy too large, or a name in the library wrong.
-        first(&folder, 0).compile(provenance_key)?;
+        first(&folder, 0).compile(transaction_keys)?;
         Ok((folder, rules))
     }
 

@@ -58,7 +58,7 @@ pub(super) async fn publish_next(
     publication: Publication<'_>,
 ) -> Result<Option<PromotionResult>, PromotionRefusal> {
     let Publication { next, by, .. } = publication;
-    let (of, key) = (next.clone(), context.provenance_key.clone());
+    let (of, key) = (next.clone(), context.transaction_keys.clone());
     if let Err(errors) = tokio::task::spawn_blocking(move || of.compile(key).map(drop)).await? {
         return no(format!("this set can't be loaded here: {errors}"));
     }
