@@ -3,7 +3,6 @@ import io.debezium.engine.ChangeEvent;
 import io.debezium.engine.DebeziumEngine;
 import io.debezium.engine.format.Json;
 import java.io.FileInputStream;
-import java.util.List;
 import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
@@ -11,7 +10,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
-import org.apache.kafka.connect.source.SourceRecord;
+import java.util.function.Function;
 
 /**
  * Debezium's own engine as a peer of the catch-up: it reads a binlog, hands each change over
@@ -59,31 +58,26 @@ public class CatchUp {
     }
 
     private DebeziumEngine<?> structs(Properties settings) {
-        return DebeziumEngine.create(Connect.class).using(settings).notifying(
-            (List<ChangeEvent<SourceRecord, SourceRecord>> batch,
-                DebeziumEngine.RecordCommitter<ChangeEvent<SourceRecord, SourceRecord>> committer) -> {
-                begins();
-                for (var event : batch) {
-                    committer.markProcessed(event);
-                    count(event.value().topic());
-                }
-                committer.markBatchFinished();
-                ends();
-            }).build();
+        return counted(DebeziumEngine.create(Connect.class), settings, event -> event.value().topic());
     }
 
     private DebeziumEngine<?> json(Properties settings) {
-        return DebeziumEngine.create(Json.class).using(settings).notifying(
-            (List<ChangeEvent<String, String>> batch,
-                DebeziumEngine.RecordCommitter<ChangeEvent<String, String>> committer) -> {
-                begins();
-                for (var event : batch) {
-                    committer.markProcessed(event);
-                    count(event.destination());
-                }
-                committer.markBatchFinished();
-                ends();
-            }).build();
+        return counted(DebeziumEngine.create(Json.class), settings, ChangeEvent::destination);
+    }
+
+    private <R> DebeziumEngine<?> counted(
+        DebeziumEngine.Builder<ChangeEvent<R, R>> engine,
+        Properties settings,
+        Function<ChangeEvent<R, R>, String> topic) {
+        return engine.using(settings).notifying((batch, committer) -> {
+            begins();
+            for (ChangeEvent<R, R> event : batch) {
+                committer.markProcessed(event);
+                count(topic.apply(event));
+            }
+            committer.markBatchFinished();
+            ends();
+        }).build();
     }
 
     private void begins() {
